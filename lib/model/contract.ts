@@ -1,0 +1,131 @@
+/**
+ * The names that two sides must agree on, each written once: whoever sets one and whoever reads it import it from here.
+ */
+
+export const HEADERS = {
+  traceparent: 'traceparent',
+  tracestate: 'tracestate',
+  baggage: 'baggage',
+  requestId: 'x-request-id',
+  /** Hybrid logical clock, on requests and responses. */
+  clock: 'x-microcosm-clock',
+  /** Place of the request in its call tree: 16 hexadecimal digits. */
+  place: 'x-microcosm-place',
+  /** Remaining milliseconds, a whole number. */
+  deadline: 'x-microcosm-deadline',
+  /** Epoch of the sender's topology. */
+  epoch: 'x-microcosm-epoch',
+  /** Name of the sending instance. */
+  caller: 'x-microcosm-caller',
+  /** RFC 7240; `respond-async` asks for 202 and later work: a `send`. */
+  prefer: 'prefer',
+} as const;
+
+/** What only a declared caller may say: an edge port removes these before anything reads them. */
+export const MESH_ONLY_HEADERS: readonly string[] = [
+  HEADERS.place,
+  HEADERS.deadline,
+  HEADERS.epoch,
+  HEADERS.caller,
+  HEADERS.prefer,
+];
+
+export const BAGGAGE = { run: 'microcosm-run', key: 'microcosm-key' } as const;
+/** What a request key from baggage looks like; anything else is ignored and the trace id serves. */
+export const KEY_GRAMMAR = /^[A-Za-z0-9._-]{1,64}$/;
+
+export const RESPOND_ASYNC = 'respond-async';
+
+/** `/healthz`: the process answers. `/readyz`: it is configured, listens, and its resolver answers. */
+export const RESERVED_PATHS = { alive: '/healthz', ready: '/readyz' } as const;
+
+/** How a launcher, here or on AWS, tells a node what it is. */
+export const ENVIRONMENT = {
+  /** Path of the JSON file with the node's slice of the topology. */
+  slice: 'MICROCOSM_SLICE',
+  /** Name of the instance, such as `catalog-2`. */
+  instance: 'MICROCOSM_INSTANCE',
+  /** Path of the event log; `-` is standard output. */
+  log: 'MICROCOSM_LOG',
+  /** Address to listen on. */
+  address: 'MICROCOSM_ADDRESS',
+  meshPort: 'MICROCOSM_MESH_PORT',
+  edgePort: 'MICROCOSM_EDGE_PORT',
+  /** DNS server as `address:port`; the system's when unset. */
+  resolver: 'MICROCOSM_RESOLVER',
+  /** Where the clock's error bound comes from: a `ClockSource`. */
+  clock: 'MICROCOSM_CLOCK',
+} as const;
+
+/** Ports on AWS. Here each instance gets free ones. */
+export const PORTS = { mesh: 8080, edge: 8081, control: 9090 } as const;
+
+export const DNS = {
+  suffix: 'microcosm.internal',
+  ttlSeconds: 10,
+  /** How long a resolver may remember that a name does not exist: the SOA record's TTL. */
+  negativeTtlSeconds: 5,
+  /** Cloud Map's MULTIVALUE routing answers with at most so many healthy instances, chosen at random. */
+  maxAnswers: 8,
+} as const;
+
+/** `catalog.shop.microcosm.internal` */
+export function serviceDomain(service: string, topology: string): string {
+  return `${service}.${namespace(topology)}`;
+}
+
+/** `shop.microcosm.internal` */
+export function namespace(topology: string): string {
+  return `${topology}.${DNS.suffix}`;
+}
+
+/** Host part of an SRV target, as Cloud Map writes it: `catalog-2.catalog.shop.microcosm.internal`. */
+export function instanceDomain(instance: string, service: string, topology: string): string {
+  return `${instance}.${serviceDomain(service, topology)}`;
+}
+
+/** `catalog-2`, counted from 1. */
+export function instanceName(service: string, replica: number): string {
+  return `${service}-${replica}`;
+}
+
+export function stackName(topology: string): string {
+  return `Microcosm-${topology}`;
+}
+
+export function logGroupName(topology: string): string {
+  return `/microcosm/${topology}`;
+}
+
+/** Name under which the load driver logs; no service may have it. */
+export const CLIENT_SERVICE = 'client';
+
+/** Local state, below the working directory. */
+export const STATE = {
+  root: '.microcosm',
+  /** One folder a run: its manifest and logs as the reader sees them. */
+  runs: '.microcosm/runs',
+  /** One folder a local deployment: its record, slices and logs. */
+  deployments: '.microcosm/deployments',
+  manifest: 'manifest.jsonl',
+  deployment: 'deployment.json',
+  logs: 'logs',
+} as const;
+
+/** Bounds on what a node takes in. */
+export const LIMITS = {
+  headerBytes: 16_384,
+  bodyBytes: 1_048_576,
+  /** An answer of a callee, with all answers nested in it. */
+  answerBytes: 16_777_216,
+  /** W3C Baggage: at least 64 members and 8,192 bytes must be propagated; no more are. */
+  baggageBytes: 8_192,
+  baggageMembers: 64,
+  /** Queued `send`s of one instance; further ones are answered 503. */
+  queuedSends: 1_000,
+  /** A hybrid clock from outside further ahead than this is ignored and logged. */
+  clockAheadMs: 60_000,
+} as const;
+
+/** Runs longer than this are sequence-numbered anew in CLOCK events. */
+export const CLOCK_PERIOD_MS = 10_000;

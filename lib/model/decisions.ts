@@ -1,0 +1,101 @@
+import { type Distribution, quantile } from './distribution';
+import { combine, type DrawContext, draw, type Hash, hashText } from './draw';
+import type { Endpoint, OneOfStep, Outgoing, WorkStep } from './topology';
+
+/**
+ * Every decision that a draw makes, as a pure function. The node acts on them and the conformance check repeats them:
+ * this file is why the two agree.
+ */
+
+/** Whether the step's request is sent at all. */
+export function happens(step: Outgoing, context: DrawContext): boolean {
+  return step.probability >= 1 || draw(context, purpose(step.id, 'probability')) < step.probability;
+}
+
+/** How often the step's request is sent. */
+export function repetitions(step: Outgoing, context: DrawContext): number {
+  return Math.round(value(step.count, context, step.id, 'count'));
+}
+
+/** The index of the branch taken; each with the share that its weight has in the sum. */
+export function chosenBranch(step: OneOfStep, context: DrawContext): number {
+  const total = step.branches.reduce((sum, { weight }) => sum + weight, 0);
+  let left = draw(context, purpose(step.id, 'branch')) * total;
+  for (const [index, { weight }] of step.branches.entries()) {
+    left -= weight;
+    if (left < 0) return index;
+  }
+  return step.branches.length - 1;
+}
+
+/** Wait before the attempt that follows `attempt` (from 1): exponential, capped, less a drawn share up to `jitter`. */
+export function backoffMs(step: Outgoing, context: DrawContext, repetition: number, attempt: number): number {
+  const { backoffMs: base, maxBackoffMs, jitter } = step.retries;
+  const full = Math.min(maxBackoffMs, base * 2 ** (attempt - 1));
+  if (jitter === 0) return full;
+  return full * (1 - jitter * draw(context, nth(purpose(step.id, 'backoff'), repetition, attempt)));
+}
+
+export function requestBytes(step: Outgoing, context: DrawContext, repetition: number): number | null {
+  if (step.requestBytes === null) return null;
+  return Math.round(quantile(step.requestBytes, draw(context, nth(purpose(step.id, 'requestBytes'), repetition, 0))));
+}
+
+export function responseBytes(endpoint: Endpoint, context: DrawContext): number {
+  return Math.round(value(endpoint.responseBytes, context, 'endpoint', 'responseBytes'));
+}
+
+/** The path with each `:name` segment replaced by a whole number from 1 to 1,000. */
+export function concretePath(step: Outgoing, context: DrawContext, repetition: number): string {
+  if (!step.path.includes(':')) return step.path;
+  return fillPath(step.path, (name) => draw(context, nth(purpose(step.id, `path ${name}`), repetition, 0)));
+}
+
+/** Replaces each `:name` segment of a path by 1 to 1,000, from a draw in [0, 1) for its name. */
+export function fillPath(path: string, drawFor: (name: string) => number): string {
+  return path.replaceAll(/:([A-Za-z0-9_]+)/g, (_match, name: string) => String(1 + Math.floor(drawFor(name) * 1000)));
+}
+
+export interface Work {
+  readonly latencyMs: number;
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
+export function work(step: WorkStep, context: DrawContext): Work {
+  return {
+    latencyMs: value(step.latencyMs ?? 0, context, step.id, 'latencyMs'),
+    cpuMs: value(step.cpuMs ?? 0, context, step.id, 'cpuMs'),
+    memoryBytes: Math.round(value(step.memoryBytes ?? 0, context, step.id, 'memoryBytes')),
+    diskBytes: Math.round(value(step.diskBytes ?? 0, context, step.id, 'diskBytes')),
+  };
+}
+
+/** A failed attempt is tried again while retries are left; a callee's own refusal (4xx) is not a failure of the moment. */
+export function mayRetry(step: Outgoing, attempt: number, status: number | undefined): boolean {
+  return attempt <= step.retries.max && (status === undefined || status >= 500);
+}
+
+/** A constant costs no draw. */
+function value(distribution: Distribution, context: DrawContext, stepId: string, what: string): number {
+  if (typeof distribution === 'number') return distribution;
+  return quantile(distribution, draw(context, purpose(stepId, what)));
+}
+
+const purposes = new Map<string, Hash>();
+
+/** Purposes are as many as a topology has steps and kinds of draw, so they are hashed once each. */
+function purpose(stepId: string, what: string): Hash {
+  const text = `${stepId} ${what}`;
+  let hash = purposes.get(text);
+  if (!hash) {
+    hash = hashText(text);
+    purposes.set(text, hash);
+  }
+  return hash;
+}
+
+function nth(base: Hash, repetition: number, attempt: number): Hash {
+  return combine(base, { high: repetition, low: attempt });
+}

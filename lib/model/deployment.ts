@@ -1,0 +1,27 @@
+import type { Topology } from './topology';
+
+/** What the local launcher records of what it started, as `deployment.json` in the deployment's folder. */
+export interface Deployment {
+  /** Name of its folder: `<topology>-<UTC start>-<random>`. */
+  readonly id: string;
+  readonly topology: Topology;
+  readonly topologyHash: string;
+  readonly startTime: string;
+  /** Process id of the launcher: the deployment is up while it lives. */
+  readonly pid: number;
+  /** Base URL of the edge balancer, without a final slash. */
+  readonly url: string;
+  /** `address:port` of the embedded DNS server. */
+  readonly resolver: string;
+  readonly instances: readonly DeployedInstance[];
+}
+
+export interface DeployedInstance {
+  readonly instance: string;
+  readonly service: string;
+  readonly pid: number;
+  readonly meshPort: number;
+  readonly edgePort: number | null;
+  /** Starts after the first. */
+  readonly restarts: number;
+}

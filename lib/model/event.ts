@@ -1,0 +1,181 @@
+/**
+ * An event: one JSON object on a line of its own. The fields of fixed width come first, in the order of `FIELD_ORDER`,
+ * which makes lines cheap to scan. Readers accept any order and unknown fields.
+ */
+export type EventKind =
+  | 'SERVICE_UP'
+  | 'SERVICE_DOWN'
+  | 'REQUEST_RECEIVED'
+  | 'REQUEST_SENT'
+  | 'RESPONSE_RECEIVED'
+  | 'RESPONSE_SENT'
+  | 'RESULT_PRODUCED'
+  | 'ERROR'
+  | 'FAULT_INJECTED'
+  | 'CLOCK'
+  | 'TOPOLOGY_CHANGED'
+  | 'LOG_DROPPED';
+
+export interface Event {
+  /** Wall clock of the host, `2026-11-21T05:44:29.123Z`. */
+  readonly timestamp: string;
+  /** Hybrid logical clock, 16 hexadecimal digits. */
+  readonly hlc: string;
+  readonly event: EventKind;
+  /** Counts from 1 per (process, run) without gaps; events without a run count under `-`. */
+  readonly seq: number;
+  /** New at each start of the process: 8 base32 characters. */
+  readonly process: string;
+  readonly instance: string;
+  readonly service: string;
+  readonly topology: string;
+  /** A run id, `adhoc`, or `-` for an event of the process itself. */
+  readonly run: string;
+
+  // Events of a request.
+  /** W3C trace id. */
+  readonly traceId?: string;
+  /** Id of the request being handled: its span, 16 hexadecimal digits. */
+  readonly requestId?: string;
+  /** The caller's request id, as `traceparent` brought it; absent at a root that came without. */
+  readonly parentRequestId?: string;
+  /** Place of the request being handled, 16 hexadecimal digits. */
+  readonly place?: string;
+  /** Key of the endpoint that handles the request. */
+  readonly endpoint?: string;
+  /** Request key; left out where it is the trace id. */
+  readonly key?: string;
+  readonly epoch?: number;
+  /** On REQUEST_RECEIVED: `edge` or `mesh` port, or `queue` for the work of an earlier `send`. */
+  readonly via?: 'edge' | 'mesh' | 'queue';
+  /** On the last event of a request: how many events it has, this one included. */
+  readonly spanEvents?: number;
+
+  // What a step does: REQUEST_SENT, then exactly one RESPONSE_RECEIVED or ERROR with the same call and reconnect.
+  /** Identity of the step in its endpoint. */
+  readonly step?: string;
+  /** From 0. */
+  readonly repetition?: number;
+  /** From 1. */
+  readonly attempt?: number;
+  /** Connections tried before this one in the same attempt; left out where 0. */
+  readonly reconnect?: number;
+  /** Place of the request that the step sends; the callee's `place`. */
+  readonly callPlace?: string;
+  /** `service METHOD /path` that is called. */
+  readonly callee?: string;
+  /** The other instance, where known. */
+  readonly peer?: string;
+  /** The other side's request id, on RESPONSE_RECEIVED. */
+  readonly peerRequestId?: string;
+
+  /** HTTP status sent or received. */
+  readonly status?: number;
+  /** Of the attempt, or of the request since REQUEST_RECEIVED; by the monotonic clock. */
+  readonly durationMs?: number;
+  /** Bytes of the body sent or received. */
+  readonly bytes?: number;
+  readonly error?: EventError;
+  readonly fault?: Readonly<Record<string, unknown>>;
+
+  // Events of a process.
+  /** SERVICE_UP: hash of the slice that it runs. */
+  readonly slice?: string;
+  /** CLOCK and SERVICE_DOWN: last sequence number of every run active since the previous CLOCK. */
+  readonly runs?: Readonly<Record<string, number>>;
+  readonly clock?: ClockReport;
+  /** LOG_DROPPED: events lost since the last such event. */
+  readonly dropped?: number;
+  /** Free details of a process event: port numbers, restart count, reason of a stop, a whole new slice. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+export interface EventError {
+  readonly kind: ErrorKind;
+  readonly message: string;
+}
+
+export type ErrorKind =
+  /** Refused or unreachable before any byte was sent. */
+  | 'CONNECT'
+  /** The connection broke after the request was sent. */
+  | 'RESET'
+  /** The call's own time-out. */
+  | 'TIMEOUT'
+  /** No time is left of the request's deadline. */
+  | 'DEADLINE'
+  /** Discovery names no instance. */
+  | 'NO_INSTANCE'
+  /** The answer can't be read: cut short, too long or not JSON. */
+  | 'BODY'
+  /** A required step failed. */
+  | 'STEP_FAILED'
+  /** A bound of this node is reached. */
+  | 'OVERLOAD'
+  /** The caller went away before the answer. */
+  | 'CLIENT_GONE'
+  | 'BAD_REQUEST'
+  | 'NOT_FOUND'
+  /** A hybrid clock too far ahead, ignored. */
+  | 'CLOCK_AHEAD'
+  | 'INTERNAL';
+
+/** Who vouches for the clock: chrony, the one clock that all processes of a machine share, or nobody. */
+export type ClockSource = 'chrony' | 'machine' | 'unknown';
+
+export interface ClockReport {
+  readonly source: ClockSource;
+  /** Processes with the same host share one clock. */
+  readonly host: string;
+  /** How far the clock may be from true time (chrony) or from the other processes' (machine); null: unknown, infinite. */
+  readonly boundMs: number | null;
+  /** Estimated offset from true time, positive when the clock is ahead. */
+  readonly offsetMs?: number;
+  readonly stratum?: number;
+  readonly referenceId?: string;
+  readonly leapStatus?: string;
+  /** Parts per million. */
+  readonly frequencyPpm?: number;
+  readonly rootDelayMs?: number;
+  readonly rootDispersionMs?: number;
+}
+
+/** The order in which a node writes the fields of a line; `undefined` ones are left out. */
+export const FIELD_ORDER = [
+  'timestamp',
+  'hlc',
+  'traceId',
+  'requestId',
+  'place',
+  'parentRequestId',
+  'process',
+  'event',
+  'seq',
+  'run',
+  'instance',
+  'service',
+  'topology',
+  'endpoint',
+  'key',
+  'epoch',
+  'via',
+  'callPlace',
+  'step',
+  'repetition',
+  'attempt',
+  'reconnect',
+  'callee',
+  'peer',
+  'peerRequestId',
+  'status',
+  'durationMs',
+  'bytes',
+  'spanEvents',
+  'error',
+  'fault',
+  'slice',
+  'runs',
+  'clock',
+  'dropped',
+  'detail',
+] as const satisfies readonly (keyof Event)[];

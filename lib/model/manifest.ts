@@ -1,0 +1,45 @@
+import type { Topology } from './topology';
+
+/**
+ * What a run's driver says of it: a start record before the first request, an end record after the last answer. Two
+ * lines of the run's manifest file here, two events in the client's log stream on AWS. Without the end record a run is
+ * unfinished, which is not the same as wrong.
+ */
+export interface ManifestStart {
+  readonly record: 'start';
+  readonly timestamp: string;
+  readonly run: string;
+  /** What runs, as its launcher recorded it; null where the target is a plain URL. */
+  readonly topology: Topology | null;
+  readonly topologyHash: string | null;
+  /** Folder name of the local deployment, null on AWS and for a plain URL. */
+  readonly deployment: string | null;
+  readonly url: string;
+  readonly seed: string;
+  /** Process id that the client's events carry. */
+  readonly process: string;
+  /** Requests per second, from when on (milliseconds since the run's start); the last phase ends the run. */
+  readonly plan: LoadPlan;
+}
+
+export interface ManifestEnd {
+  readonly record: 'end';
+  readonly timestamp: string;
+  readonly run: string;
+  readonly sent: number;
+  readonly answered: number;
+  /** Answered with a status of 400 or above, or not answered. */
+  readonly failed: number;
+  readonly errors: Readonly<Record<string, number>>;
+  /** Sequence number of the client's last event. */
+  readonly lastSeq: number;
+  /** False when the user or an error ended it before its time. */
+  readonly finished: boolean;
+}
+
+export type ManifestRecord = ManifestStart | ManifestEnd;
+
+export interface LoadPlan {
+  readonly arrivals: 'constant' | 'poisson';
+  readonly phases: readonly { readonly fromRate: number; readonly toRate: number; readonly durationMs: number }[];
+}

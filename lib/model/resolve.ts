@@ -1,0 +1,192 @@
+import type { Distribution } from './distribution';
+import type { CallSpec, EndpointSpec, RetriesSpec, ServiceSpec, StepSpec, TopologySpec } from './spec';
+import type { Endpoint, Outgoing, Retries, Service, Step, Topology } from './topology';
+
+/** Endpoint of a service that names none. */
+export const DEFAULT_ENDPOINT = 'GET /';
+const DEFAULT_DEADLINE_MS = 10_000;
+const NO_RETRIES: Retries = { max: 0, backoffMs: 25, maxBackoffMs: 1_000, jitter: 0.5 };
+
+type AnyServiceSpec = ServiceSpec<Record<string, unknown>>;
+
+/**
+ * Fills in every default, expands the short forms and gives each step its identity. Pure; expects a specification that
+ * `validate` finds no fault with, and a name.
+ */
+export function resolve(spec: TopologySpec, name: string): Topology {
+  const specs = Object.entries(spec.services as Record<string, AnyServiceSpec>);
+  const services = specs.map(([service, serviceSpec]) => ({
+    serviceSpec,
+    service,
+    endpoints: Object.fromEntries(
+      Object.entries(endpointSpecs(serviceSpec)).map(([key, endpoint]) => [
+        key,
+        resolveEndpoint(key, endpoint, serviceSpec.endpoints === undefined, spec),
+      ]),
+    ),
+  }));
+  const callees = new Map(services.map(({ service, endpoints }) => [service, calleesOf(endpoints)]));
+  return {
+    name,
+    seed: spec.seed ?? name,
+    services: Object.fromEntries(
+      services.map(({ service, serviceSpec, endpoints }): [string, Service] => [
+        service,
+        {
+          name: service,
+          role: serviceSpec.edge ? 'edge' : callees.get(service)?.length ? 'intermediate' : 'foundational',
+          edge: serviceSpec.edge ?? false,
+          replicas: serviceSpec.replicas ?? spec.defaults?.replicas ?? 1,
+          server: serviceSpec.server ?? spec.defaults?.server ?? 'koa',
+          client: serviceSpec.client ?? spec.defaults?.client ?? 'got',
+          endpoints,
+          callees: callees.get(service) ?? [],
+          callers: services
+            .map((other) => other.service)
+            .filter((other) => callees.get(other)?.includes(service))
+            .sort(),
+          ...(serviceSpec.aws?.instanceType && { instanceType: serviceSpec.aws.instanceType }),
+        },
+      ]),
+    ),
+  };
+}
+
+/** The endpoints of a service by key; one default endpoint where none is named. */
+export function endpointSpecs(service: AnyServiceSpec): Readonly<Record<string, EndpointSpec>> {
+  return (service.endpoints as Record<string, EndpointSpec> | undefined) ?? { [DEFAULT_ENDPOINT]: service };
+}
+
+/** Splits `service METHOD /path` or a bare `service` at the first space. */
+export function parseCallee(reference: string): { readonly service: string; readonly endpoint: string | undefined } {
+  const space = reference.indexOf(' ');
+  if (space < 0) return { service: reference, endpoint: undefined };
+  return { service: reference.slice(0, space), endpoint: reference.slice(space + 1) };
+}
+
+/**
+ * The key of the endpoint that a reference means, or undefined where there is none or several could be meant. A bare
+ * service means its `GET /` (or `<method> /` where a method is given), else its only endpoint.
+ */
+export function calleeEndpoint(spec: TopologySpec, reference: string, method: string | undefined): string | undefined {
+  const { service, endpoint } = parseCallee(reference);
+  const services = spec.services as Record<string, AnyServiceSpec>;
+  const callee = Object.hasOwn(services, service) ? services[service] : undefined;
+  if (!callee) return undefined;
+  const keys = Object.keys(endpointSpecs(callee));
+  if (endpoint !== undefined) return keys.includes(endpoint) ? endpoint : undefined;
+  if (callee.endpoints === undefined) return DEFAULT_ENDPOINT;
+  const root = `${method ?? 'GET'} /`;
+  if (keys.includes(root)) return root;
+  return keys.length === 1 && (method === undefined || keys[0]?.startsWith(`${method} `)) ? keys[0] : undefined;
+}
+
+function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean, spec: TopologySpec): Endpoint {
+  const [method = 'GET', path = '/'] = key.split(' ');
+  const work: StepSpec[] = endpoint.latencyMs === undefined ? [] : [{ work: { latencyMs: endpoint.latencyMs } }];
+  const written = (endpoint.steps ?? endpoint.calls ?? []) as readonly StepSpec[];
+  return {
+    key,
+    anyMethod,
+    method,
+    path,
+    weight: endpoint.weight ?? 1,
+    deadlineMs: endpoint.deadlineMs ?? spec.defaults?.deadlineMs ?? DEFAULT_DEADLINE_MS,
+    requestBytes: endpoint.requestBytes ?? null,
+    responseBytes: endpoint.responseBytes ?? spec.defaults?.responseBytes ?? 0,
+    steps: stepResolver(spec)([...work, ...written], 'parallel'),
+  };
+}
+
+/** Resolves one endpoint's steps; counts occurrences over the whole endpoint, so that an identity is unique in it. */
+function stepResolver(spec: TopologySpec) {
+  const occurrences = new Map<string, number>();
+
+  const identify = (kind: string, id: string | undefined, callee = ''): string => {
+    if (id !== undefined) return id;
+    const base = callee ? `${kind}:${callee}` : kind;
+    const occurrence = (occurrences.get(base) ?? 0) + 1;
+    occurrences.set(base, occurrence);
+    return `${base}#${occurrence}`;
+  };
+
+  /** @param listMeans what a bare list at this level stands for: lists alternate on the way down */
+  const resolveSteps = (steps: readonly StepSpec[], listMeans: 'parallel' | 'sequence'): readonly Step[] =>
+    steps.map((step) => resolveStep(step, listMeans));
+
+  const resolveStep = (step: StepSpec, listMeans: 'parallel' | 'sequence'): Step => {
+    if (typeof step === 'string') return { kind: 'call', ...outgoing('call', step, {}) };
+    if (isList(step)) return resolveStep(listMeans === 'parallel' ? { parallel: step } : { sequence: step }, listMeans);
+    if ('call' in step) return { kind: 'call', ...outgoing('call', step.call, step) };
+    if ('send' in step) return { kind: 'send', ...outgoing('send', step.send, { ...step, method: 'POST' }) };
+    if ('parallel' in step) {
+      const id = identify('parallel', step.id);
+      return { kind: 'parallel', id, steps: resolveSteps(step.parallel, 'sequence') };
+    }
+    if ('sequence' in step) {
+      const id = identify('sequence', step.id);
+      return { kind: 'sequence', id, steps: resolveSteps(step.sequence, 'parallel') };
+    }
+    if ('oneOf' in step) {
+      const id = identify('oneOf', step.id);
+      const branches = step.oneOf.map(({ weight, steps }) => ({ weight, steps: resolveSteps(steps, 'parallel') }));
+      return { kind: 'oneOf', id, branches };
+    }
+    const { latencyMs = null, cpuMs = null, memoryBytes = null, diskBytes = null } = step.work;
+    return { kind: 'work', id: identify('work', step.id), latencyMs, cpuMs, memoryBytes, diskBytes };
+  };
+
+  const outgoing = (kind: 'call' | 'send', reference: string, options: Omit<CallSpec, 'call'>): Outgoing => {
+    const { service } = parseCallee(reference);
+    const endpoint = calleeEndpoint(spec, reference, options.method) ?? DEFAULT_ENDPOINT;
+    const callee = (spec.services as Record<string, AnyServiceSpec>)[service];
+    const [endpointMethod = 'GET', path = '/'] = endpoint.split(' ');
+    const requestBytes: Distribution | null = options.requestBytes ?? null;
+    const anyMethod = callee?.endpoints === undefined;
+    const method = options.method ?? (anyMethod && requestBytes !== null ? 'POST' : endpointMethod);
+    return {
+      id: identify(kind, options.id, `${service} ${endpoint}`),
+      service,
+      endpoint,
+      method,
+      path,
+      probability: options.probability ?? 1,
+      count: options.count ?? 1,
+      timeoutMs: options.timeoutMs ?? spec.defaults?.timeoutMs ?? null,
+      retries: resolveRetries(options.retries ?? spec.defaults?.retries),
+      requestBytes,
+      optional: options.optional ?? false,
+    };
+  };
+
+  return resolveSteps;
+}
+
+function resolveRetries(retries: RetriesSpec | undefined): Retries {
+  if (retries === undefined) return NO_RETRIES;
+  if (typeof retries === 'number') return { ...NO_RETRIES, max: retries };
+  return { ...NO_RETRIES, ...retries };
+}
+
+function calleesOf(endpoints: Readonly<Record<string, Endpoint>>): readonly string[] {
+  const names = new Set<string>();
+  for (const endpoint of Object.values(endpoints)) {
+    for (const step of stepsWithin(endpoint.steps)) {
+      if (step.kind === 'call' || step.kind === 'send') names.add(step.service);
+    }
+  }
+  return [...names].sort();
+}
+
+/** Every step of a list, groups before their members, in the order written. */
+export function* stepsWithin(steps: readonly Step[]): Generator<Step> {
+  for (const step of steps) {
+    yield step;
+    if (step.kind === 'parallel' || step.kind === 'sequence') yield* stepsWithin(step.steps);
+    if (step.kind === 'oneOf') for (const branch of step.branches) yield* stepsWithin(branch.steps);
+  }
+}
+
+function isList(step: StepSpec): step is readonly StepSpec[] {
+  return Array.isArray(step);
+}
