@@ -55,6 +55,11 @@ export const ENVIRONMENT = {
   resolver: 'MICROCOSM_RESOLVER',
   /** Where the clock's error bound comes from: a `ClockSource`. */
   clock: 'MICROCOSM_CLOCK',
+  /**
+   * Instead of all of the above: path of a JSON array with one object a node, whose keys are the names of this record
+   * (`slice`, `instance`, ...) and whose values are texts as above. All of them then share one process.
+   */
+  inline: 'MICROCOSM_INLINE',
 } as const;
 
 /** Ports on AWS. Here each instance gets free ones. */
@@ -129,3 +134,13 @@ export const LIMITS = {
 
 /** Runs longer than this are sequence-numbered anew in CLOCK events. */
 export const CLOCK_PERIOD_MS = 10_000;
+
+/** What a node tells the process that started it, over IPC, once it listens: one message for each node. */
+export interface ReadyMessage {
+  readonly kind: 'ready';
+  readonly instance: string;
+  readonly service: string;
+  readonly meshPort: number;
+  /** Null where the service is no edge. */
+  readonly edgePort: number | null;
+}
