@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import type { ManifestRecord } from '../model/manifest';
+import { NO_MANIFEST, type RunManifest } from './log-source';
+
+/** Reads a manifest file. A missing file is an empty manifest; half-written and foreign lines are counted. */
+export async function readManifest(path: string): Promise<RunManifest> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NO_MANIFEST;
+    throw error;
+  }
+  return parseManifest(text.split('\n'));
+}
+
+/** The first start record and the last end record among lines. */
+export function parseManifest(lines: Iterable<string>): RunManifest {
+  let manifest = NO_MANIFEST;
+  for (const line of lines) {
+    if (line.trim() === '') continue;
+    const record = parseRecord(line);
+    if (record === undefined) manifest = { ...manifest, foreign: manifest.foreign + 1 };
+    else if (record.record === 'end') manifest = { ...manifest, end: record };
+    else if (manifest.start === null) manifest = { ...manifest, start: record };
+  }
+  return manifest;
+}
+
+/** The manifest record on a line, or undefined for any other text. */
+export function parseRecord(line: string): ManifestRecord | undefined {
+  let value: Partial<ManifestRecord> | null;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (value === null || typeof value !== 'object') return undefined;
+  const isRecord = value.record === 'start' || value.record === 'end';
+  if (!isRecord || typeof value.run !== 'string' || typeof value.timestamp !== 'string') return undefined;
+  if (value.record === 'end' && !(Number.isInteger(value.sent) && Number.isInteger(value.lastSeq))) return undefined;
+  return value as ManifestRecord;
+}
