@@ -1,0 +1,168 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, extname, join, relative, resolve as resolvePath } from 'node:path';
+import { nearest } from './nearest';
+import { resolve } from './resolve';
+import type { TopologySpec } from './spec';
+import type { Topology } from './topology';
+import { UserError } from './user-error';
+
+/** The only file of the model that reads files; what runs inside a node never imports it. */
+
+const CODE = ['.ts', '.js', '.cts', '.cjs', '.mjs'];
+const EXTENSIONS = [...CODE, '.json', '.yaml', '.yml'];
+const FOLDER = 'topologies';
+
+export interface LoadOptions {
+  /** What relative paths and the `topologies` folder are relative to. @default the working directory */
+  readonly cwd?: string;
+}
+
+/**
+ * The topology that a name (`shop`: a file in `topologies/`) or a path to a `.ts`, `.js`, `.json` or `.yaml` file
+ * means, validated and resolved. Throws a `UserError` with all faults at once.
+ */
+export function loadTopology(nameOrPath: string, { cwd = process.cwd() }: LoadOptions = {}): Topology {
+  const file = findFile(nameOrPath, cwd);
+  const shown = relative(cwd, file).startsWith('..') ? file : relative(cwd, file);
+  const value = readValue(file, shown);
+  const spec = value as TopologySpec;
+  return resolve(spec, spec.name ?? basename(file, extname(file)));
+}
+
+/** Names of the topologies in the `topologies` folder, sorted. */
+export function topologyNames({ cwd = process.cwd() }: LoadOptions = {}): readonly string[] {
+  const folder = join(cwd, FOLDER);
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder).filter((file) => EXTENSIONS.includes(extname(file)) && !file.endsWith('.d.ts'));
+  return [...new Set(files.map((file) => basename(file, extname(file))))].sort();
+}
+
+function findFile(nameOrPath: string, cwd: string): string {
+  const path = resolvePath(cwd, nameOrPath);
+  if (EXTENSIONS.includes(extname(nameOrPath))) {
+    if (isFile(path)) return path;
+    throw new UserError({
+      where: nameOrPath,
+      problem: 'no such file',
+      remedy: `give the path of a topology, or ${known(cwd)}`,
+    });
+  }
+  if (nameOrPath !== '' && !/[\\/]/.test(nameOrPath)) {
+    const files = EXTENSIONS.map((extension) => join(cwd, FOLDER, nameOrPath + extension)).filter(isFile);
+    const [file, other] = files;
+    if (file && other) {
+      const problem = `both ${basename(file)} and ${basename(other)} exist in ${FOLDER}`;
+      throw new UserError({ where: nameOrPath, problem, remedy: 'give the path of the one you mean' });
+    }
+    if (file) return file;
+  } else if (isFile(path)) {
+    const remedy = `use one of ${EXTENSIONS.join(', ')}`;
+    throw new UserError({ where: nameOrPath, problem: 'is not of a kind that a topology is written in', remedy });
+  }
+  const near = nearest(nameOrPath, topologyNames({ cwd }));
+  throw new UserError({
+    where: nameOrPath,
+    problem: `no topology of that name${near ? `, did you mean ${near}?` : ''}`,
+    remedy: known(cwd),
+  });
+}
+
+function known(cwd: string): string {
+  const names = topologyNames({ cwd });
+  if (names.length === 0) return `put one into ${join(cwd, FOLDER)}, or give a path to a .ts, .json or .yaml file`;
+  return `there are ${names.join(', ')}; a path to a .ts, .json or .yaml file does too`;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function readValue(file: string, shown: string): unknown {
+  if (CODE.includes(extname(file))) return readCode(file, shown);
+  const text = readFileSync(file, 'utf8');
+  return extname(file) === '.json' ? readJson(text, shown) : readYaml(text, shown);
+}
+
+function readJson(text: string, shown: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError({ where: shown, problem: firstLine(error), remedy: 'correct the JSON' });
+  }
+}
+
+function readYaml(text: string, shown: string): unknown {
+  const { parseDocument } = require('yaml') as typeof import('yaml');
+  const document = parseDocument(text, { prettyErrors: true });
+  if (document.errors.length > 0) {
+    throw new UserError(
+      document.errors.map(({ message, linePos }) => ({
+        where: linePos ? `${shown}:${linePos[0].line}:${linePos[0].col}` : shown,
+        problem: message.split(/ at line \d+|\n/)[0] ?? message,
+        remedy: 'correct the YAML',
+      })),
+    );
+  }
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new UserError({ where: shown, problem: firstLine(error), remedy: 'correct the YAML' });
+  }
+}
+
+/** Runs the file, TypeScript by way of ts-node whether or not the process was started with it. */
+function readCode(file: string, shown: string): unknown {
+  if (file.endsWith('ts')) registerTypeScript();
+  delete require.cache[require.resolve(file)];
+  let module: unknown;
+  try {
+    module = require(file);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError({
+      where: shown,
+      problem: `does not load: ${codeProblem(error, file)}`,
+      remedy: 'correct the file',
+    });
+  }
+  const value = defaultExport(module);
+  if (value === undefined) {
+    throw new UserError({
+      where: shown,
+      problem: 'has no default export',
+      remedy: 'write `export default topology({ services: { ... } })`',
+    });
+  }
+  return value;
+}
+
+function registerTypeScript(): void {
+  if (process[Symbol.for('ts-node.register.instance') as keyof NodeJS.Process]) return;
+  const { register } = require('ts-node') as typeof import('ts-node');
+  register({ cwd: join(__dirname, '..', '..'), transpileOnly: true });
+}
+
+/** `module.exports = spec` counts as a default export too. */
+function defaultExport(module: unknown): unknown {
+  if (module === null || typeof module !== 'object') return undefined;
+  if ('default' in module) return module.default;
+  return 'services' in module ? module : undefined;
+}
+
+/** What went wrong on one line: the compiler's diagnostics, or the error's message and where in the file it came from. */
+function codeProblem(error: unknown, file: string): string {
+  if (error !== null && typeof error === 'object' && 'diagnosticText' in error) {
+    return String(error.diagnosticText)
+      .trim()
+      .replaceAll(/\s*\n\s*/g, ' ');
+  }
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const at = stack.split('\n').find((line) => line.includes(`${file}:`));
+  const position = at && /:(\d+):\d+\)?$/.exec(at)?.[1];
+  return firstLine(error) + (position ? ` (line ${position})` : '');
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n')[0] ?? text;
+}
