@@ -22,6 +22,11 @@ export interface Event {
   /** Hybrid logical clock, 16 hexadecimal digits. */
   readonly hlc: string;
   readonly event: EventKind;
+  /**
+   * Whole microseconds since the process started, by the monotonic clock: durations, the order within the process and
+   * steps of the wall clock are read from it, whatever NTP does to `timestamp`.
+   */
+  readonly monotonicUs: number;
   /** Counts from 1 per (process, run) without gaps; events without a run count under `-`. */
   readonly seq: number;
   /** New at each start of the process: 8 base32 characters. */
@@ -151,6 +156,7 @@ export const FIELD_ORDER = [
   'process',
   'event',
   'seq',
+  'monotonicUs',
   'run',
   'instance',
   'service',
