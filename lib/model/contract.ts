@@ -55,6 +55,8 @@ export const ENVIRONMENT = {
   resolver: 'MICROCOSM_RESOLVER',
   /** Where the clock's error bound comes from: a `ClockSource`. */
   clock: 'MICROCOSM_CLOCK',
+  /** How often this instance was started before, a whole number; 0 when unset. SERVICE_UP's detail carries it. */
+  restarts: 'MICROCOSM_RESTARTS',
   /**
    * Instead of all of the above: path of a JSON array with one object a node, whose keys are the names of this record
    * (`slice`, `instance`, ...) and whose values are texts as above. All of them then share one process.

@@ -7,7 +7,9 @@ export interface Deployment {
   readonly topology: Topology;
   readonly topologyHash: string;
   readonly startTime: string;
-  /** Process id of the launcher: the deployment is up while it lives. */
+  /** When its launcher stopped it; null while it is up, and for ever where the launcher was killed. */
+  readonly stopTime: string | null;
+  /** Process id of the launcher: the deployment is up while it lives and has not stopped it. */
   readonly pid: number;
   /** Base URL of the edge balancer, without a final slash. */
   readonly url: string;
