@@ -43,8 +43,8 @@ export interface IncomingAnswer {
 }
 
 /**
- * CONNECT: no byte was sent. RESET: the connection broke before the answer was whole. TIMEOUT: the time ended first.
- * BODY: the answer is larger than allowed or breaks HTTP.
+ * CONNECT: no byte was sent. RESET: the connection broke before the answer began. TIMEOUT: the time ended first.
+ * BODY: the answer is cut short, larger than allowed, or breaks HTTP.
  */
 export type CallErrorKind = 'CONNECT' | 'RESET' | 'TIMEOUT' | 'BODY';
 
