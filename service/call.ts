@@ -1,0 +1,230 @@
+import { HEADERS, LIMITS, RESPOND_ASYNC } from '../lib/model/contract';
+import { backoffMs, concretePath, mayRetry, requestBytes } from '../lib/model/decisions';
+import { childPlace, formatHash } from '../lib/model/draw';
+import type { ErrorKind } from '../lib/model/event';
+import { formatTraceparent } from '../lib/model/trace-context';
+import { errorField, quote, roundMs } from './event-line';
+import type { EventLog } from './event-log';
+import { failedResponse, NOTHING, type Outcome } from './outcome';
+import { CallError, type Discovery, type HttpClient, type IncomingAnswer, type Instance } from './outgoing';
+import type { OutgoingInstruction } from './program';
+import { leftMs, type Span } from './span';
+
+/** What a node calls with. */
+export interface Caller {
+  readonly log: EventLog;
+  readonly instance: string;
+  readonly discovery: Discovery;
+  readonly client: HttpClient;
+}
+
+/** How an attempt ended: with the text of a usable answer, or without. */
+type Attempt = { readonly ok: true; readonly text: string } | FailedAttempt;
+
+interface FailedAttempt {
+  readonly ok: false;
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly status: number | undefined;
+}
+
+/** Connections tried after the first one in the same attempt. */
+const MAX_RECONNECTS = 3;
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** One repetition of a call or send: its attempts, until one succeeds or no further one may be made. */
+export async function callOnce(
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  repetition: number,
+): Promise<Outcome> {
+  const { step, kind } = instruction;
+  for (let attempt = 1; ; attempt++) {
+    const result = await makeAttempt(instruction, span, caller, repetition, attempt);
+    if (result.ok) return kind === 'send' ? NOTHING : { responses: result.text, failure: undefined };
+    if (result.kind === 'DEADLINE' || !mayRetry(step, attempt, result.status)) return failed(instruction, result);
+    const wait = backoffMs(step, span.draws, repetition, attempt);
+    // Waiting only to find the deadline passed helps nobody: the attempt then says at once that it can't start.
+    if (wait < leftMs(span)) await new Promise((resolve) => setTimeout(resolve, wait));
+    else {
+      const place = formatHash(childPlace(span.draws.place, instruction.idHash, repetition, attempt + 1));
+      const fields = attemptFields(instruction, place, repetition, attempt + 1, 0);
+      return failed(instruction, notStarted(span, caller, fields, 'DEADLINE', 'no time is left for another attempt'));
+    }
+  }
+}
+
+async function makeAttempt(
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  repetition: number,
+  attempt: number,
+): Promise<Attempt> {
+  const { step } = instruction;
+  const { log, discovery } = caller;
+  const place = formatHash(childPlace(span.draws.place, instruction.idHash, repetition, attempt));
+  const path = concretePath(step, span.draws, repetition);
+  const body = requestBody(requestBytes(step, span.draws, repetition));
+  let avoid = NONE;
+  let last: Attempt | undefined;
+
+  for (let reconnect = 0; reconnect <= MAX_RECONNECTS; reconnect++) {
+    const fields = attemptFields(instruction, place, repetition, attempt, reconnect);
+    const instance = await discovery.choose(step.service, avoid);
+    const left = Math.floor(leftMs(span));
+    if (left < 1) return last ?? notStarted(span, caller, fields, 'DEADLINE', 'no time is left');
+    if (!instance) return last ?? notStarted(span, caller, fields, 'NO_INSTANCE', `no instance of ${step.service}`);
+
+    const peer = `${fields},"peer":${quote(instance.name)}`;
+    const bytes = body === null ? '' : `,"bytes":${body.length}`;
+    const stamp = log.event(span.log, 'REQUEST_SENT', peer + bytes);
+    const startedAt = performance.now();
+    const cutByDeadline = step.timeoutMs === null || left <= step.timeoutMs;
+    try {
+      const answer = await caller.client.request({
+        instance,
+        method: step.method,
+        path,
+        headers: requestHeaders(instruction, span, caller, stamp, place, left, body),
+        body,
+        timeoutMs: cutByDeadline ? left : (step.timeoutMs as number),
+        maxAnswerBytes: LIMITS.answerBytes,
+      });
+      discovery.succeeded(instance);
+      return judge(answer, instruction, span, caller, peer, startedAt);
+    } catch (error) {
+      const { kind, message } = reason(error, cutByDeadline);
+      logFailure(span, caller, peer, kind, message, startedAt);
+      if (kind === 'CONNECT' || kind === 'RESET') discovery.failed(instance);
+      last = { ok: false, kind, message, status: undefined };
+      if (kind !== 'CONNECT') return last;
+      avoid = tried(avoid, instance);
+    }
+  }
+  return last as Attempt;
+}
+
+function reason(error: unknown, cutByDeadline: boolean): { readonly kind: ErrorKind; readonly message: string } {
+  if (!(error instanceof CallError)) return { kind: 'INTERNAL', message: (error as Error).message };
+  if (error.kind === 'TIMEOUT' && cutByDeadline) return { kind: 'DEADLINE', message: 'the deadline passed' };
+  return { kind: error.kind, message: error.message };
+}
+
+/** Logs what came back and says whether it can be used. */
+function judge(
+  answer: IncomingAnswer,
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  peer: string,
+  startedAt: number,
+): Attempt {
+  const { status, headers, body } = answer;
+  const hlc = caller.log.clock.receive(headers[HEADERS.clock]);
+  const text = status < 400 && instruction.kind === 'call' ? jsonText(body) : '';
+  if (text === undefined) {
+    const message = 'the answer is not JSON';
+    logFailure(span, caller, peer, 'BODY', message, startedAt, hlc);
+    return { ok: false, kind: 'BODY', message, status: undefined };
+  }
+  const peerRequestId = headers[HEADERS.requestId];
+  const from = peerRequestId && REQUEST_ID.test(peerRequestId) ? `,"peerRequestId":"${peerRequestId}"` : '';
+  const duration = roundMs(performance.now() - startedAt);
+  const fields = `${peer}${from},"status":${status},"durationMs":${duration},"bytes":${body.length}`;
+  caller.log.event(span.log, 'RESPONSE_RECEIVED', fields, hlc);
+  if (status >= 400) return { ok: false, kind: 'STEP_FAILED', message: `answered ${status}`, status };
+  return { ok: true, text };
+}
+
+const REQUEST_ID = /^[0-9a-f]{16}$/;
+
+function failed({ step, kind: stepKind }: OutgoingInstruction, { kind, message }: FailedAttempt): Outcome {
+  const responses = stepKind === 'send' ? '' : failedResponse(step.service, kind, message);
+  return {
+    responses,
+    // An optional call is tolerated; that no time is left for the request itself is not.
+    failure:
+      step.optional && kind !== 'DEADLINE' ? undefined : { kind, step: step.id, message: `${step.id}: ${message}` },
+  };
+}
+
+function notStarted(span: Span, caller: Caller, fields: string, kind: ErrorKind, message: string): FailedAttempt {
+  caller.log.event(span.log, 'ERROR', fields + errorField({ kind, message }));
+  return { ok: false, kind, message, status: undefined };
+}
+
+function logFailure(
+  span: Span,
+  caller: Caller,
+  peer: string,
+  kind: ErrorKind,
+  message: string,
+  startedAt: number,
+  hlc?: string,
+): void {
+  const duration = roundMs(performance.now() - startedAt);
+  const fields = `${peer},"durationMs":${duration}${errorField({ kind, message })}`;
+  caller.log.event(span.log, 'ERROR', fields, hlc);
+}
+
+function attemptFields(
+  { stepField, calleeField }: OutgoingInstruction,
+  place: string,
+  repetition: number,
+  attempt: number,
+  reconnect: number,
+): string {
+  const again = reconnect === 0 ? '' : `,"reconnect":${reconnect}`;
+  return `,"callPlace":"${place}"${stepField},"repetition":${repetition},"attempt":${attempt}${again}${calleeField}`;
+}
+
+function requestHeaders(
+  { kind }: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  clock: string,
+  place: string,
+  left: number,
+  body: Buffer | null,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    [HEADERS.traceparent]: formatTraceparent(span.traceId, span.requestId, span.flags),
+    [HEADERS.clock]: clock,
+    [HEADERS.place]: place,
+    [HEADERS.deadline]: `${left}`,
+    [HEADERS.epoch]: `${span.program.slice.epoch}`,
+    [HEADERS.caller]: caller.instance,
+  };
+  if (span.baggage !== '') headers[HEADERS.baggage] = span.baggage;
+  if (span.tracestate !== '') headers[HEADERS.tracestate] = span.tracestate;
+  if (kind === 'send') headers[HEADERS.prefer] = RESPOND_ASYNC;
+  if (body !== null) headers['content-type'] = 'text/plain';
+  return headers;
+}
+
+/** The answer as text, or undefined where it is not JSON: what is spliced into an answer must not break it. */
+function jsonText(body: Buffer): string | undefined {
+  const text = body.toString('utf8');
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return undefined;
+  }
+}
+
+let filler = Buffer.alloc(0);
+
+/** A body of so many bytes, cut from one that all requests share. */
+function requestBody(bytes: number | null): Buffer | null {
+  if (bytes === null) return null;
+  if (filler.length < bytes) filler = Buffer.alloc(Math.max(bytes, 2 * filler.length), 'x');
+  return filler.subarray(0, bytes);
+}
+
+function tried(avoid: ReadonlySet<string>, { name }: Instance): ReadonlySet<string> {
+  return new Set([...avoid, name]);
+}

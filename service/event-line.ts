@@ -1,0 +1,43 @@
+import { type Event, type EventError, FIELD_ORDER } from '../lib/model/event';
+
+/** Texts without a quote, a backslash or a control character stand in JSON as they are. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** The text as a JSON string. */
+export function quote(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+export function errorField({ kind, message }: EventError): string {
+  return `,"error":{"kind":"${kind}","message":${quote(message)}}`;
+}
+
+/** Milliseconds as logged: to the microsecond. */
+export function roundMs(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}
+
+/** Fields that a process event adds to those which every line has, in the order of the line. */
+export type ProcessFields = Pick<Event, 'slice' | 'runs' | 'clock' | 'dropped' | 'detail' | 'error'>;
+
+export function processFields(fields: ProcessFields): string {
+  let text = '';
+  for (const name of FIELD_ORDER) {
+    const value = fields[name as keyof ProcessFields];
+    if (value !== undefined) text += `,"${name}":${JSON.stringify(value)}`;
+  }
+  return text;
+}
+
+let stampedMillis = -1;
+let stampedText = '';
+
+/** The wall clock as ISO text; most events share their millisecond with the one before. */
+export function timestamp(): string {
+  const millis = Date.now();
+  if (millis !== stampedMillis) {
+    stampedMillis = millis;
+    stampedText = new Date(millis).toISOString();
+  }
+  return stampedText;
+}

@@ -1,0 +1,172 @@
+import { createLogger, type LogEntry } from 'winston';
+import Transport from 'winston-transport';
+import type { EventKind } from '../lib/model/event';
+import { type HybridClock, hybridClock } from '../lib/model/hybrid-clock';
+import { NO_RUN, randomBase32 } from '../lib/model/run-id';
+import { type ProcessFields, processFields, quote, timestamp } from './event-line';
+import { openLogFile } from './log-file';
+import { type RunCounter, runCounters } from './run-counters';
+
+/** What is the same in all lines of one request, written once, and how many lines it has so far. */
+export interface SpanLog {
+  /** From the trace id up to the value of `event`. */
+  readonly head: string;
+  /** From `run` to `epoch`. */
+  readonly tail: string;
+  readonly run: RunCounter;
+  events: number;
+}
+
+/** When an event happened and which number it has; its line may be written later. */
+export interface Stamp {
+  readonly timestamp: string;
+  readonly hlc: string;
+  /** Whole microseconds since the process started. */
+  readonly monotonicUs: number;
+  readonly seq: number;
+}
+
+export interface SpanIdentity {
+  readonly run: string;
+  readonly traceId: string;
+  readonly requestId: string;
+  readonly parentRequestId: string | undefined;
+  readonly place: string | undefined;
+  readonly endpoint: string | undefined;
+  /** Undefined where it is the trace id. */
+  readonly key: string | undefined;
+  readonly epoch: number;
+}
+
+export interface EventLog {
+  /** Id of this start of the node. */
+  readonly process: string;
+  readonly clock: HybridClock;
+  span(identity: SpanIdentity): SpanLog;
+  /**
+   * Logs an event of a request at once.
+   *
+   * @param fields further fields as JSON text, each with a comma before it, in the order of `FIELD_ORDER`
+   * @param hlc stamp of a message just received; ticks where left out
+   * @returns the event's stamp of the hybrid clock
+   */
+  event(span: SpanLog, event: EventKind, fields: string, hlc?: string): string;
+  /** Takes an event's time and number now, for a line that `written` writes when its outcome is known. */
+  stamp(span: SpanLog): Stamp;
+  written(span: SpanLog, stamp: Stamp, event: EventKind, fields: string): void;
+  /** Logs an event of the process. */
+  processEvent(event: EventKind, fields: ProcessFields): void;
+  /** Last sequence number of every run active since this was asked before. */
+  activeRuns(): Readonly<Record<string, number>>;
+  flush(): Promise<void>;
+  flushSync(): void;
+  close(): Promise<void>;
+}
+
+export interface EventLogOptions {
+  /** `-` is standard output. */
+  readonly path: string;
+  readonly instance: string;
+  readonly service: string;
+  readonly topology: string;
+  /** Called before numbers of long idle runs are forgotten, to log them. */
+  readonly reportRuns: (log: EventLog) => void;
+}
+
+/**
+ * The node's events, through winston and a transport of its own that only appends the finished line to a buffer. The
+ * line is built from a template: turning an object into JSON costs more than everything else here.
+ */
+export function openEventLog({ path, instance, service, topology, reportRuns }: EventLogOptions): EventLog {
+  const processId = randomBase32(8);
+  const clock = hybridClock();
+  const runs = runCounters(() => reportRuns(log));
+  const processTail = `,"instance":${quote(instance)},"service":${quote(service)},"topology":${quote(topology)}`;
+  const processSpan: SpanLog = {
+    head: `,"process":"${processId}","event":"`,
+    tail: `,"run":"${NO_RUN}"${processTail}`,
+    run: { run: NO_RUN, seq: 0, reported: 0 },
+    events: 0,
+  };
+  let dropped = 0;
+  let closed = false;
+
+  const file = openLogFile(
+    path,
+    () => {
+      if (dropped > 0) reportDropped();
+    },
+    (lines) => {
+      dropped += lines;
+      process.stderr.write(`${instance}: the event log ${path} refuses writing; ${lines} events are lost\n`);
+    },
+  );
+
+  const logger = createLogger({
+    levels: { error: 0, info: 1 },
+    level: 'info',
+    // Lines come finished; winston's default would turn them into JSON once more.
+    format: { transform: (info) => info },
+    transports: new Transport({
+      log: (info: LogEntry, next: () => void) => {
+        if (!file.append(info.message)) dropped += 1;
+        next();
+      },
+    }),
+  });
+
+  const put = (span: SpanLog, stamp: Stamp, event: EventKind, fields: string): void => {
+    if (closed) return;
+    logger.log({
+      level: event === 'ERROR' ? 'error' : 'info',
+      message: `{"timestamp":"${stamp.timestamp}","hlc":"${stamp.hlc}"${span.head}${event}","seq":${stamp.seq},"monotonicUs":${stamp.monotonicUs}${span.tail}${fields}}\n`,
+    });
+  };
+
+  const take = (span: SpanLog, hlc: string): Stamp => {
+    span.events += 1;
+    span.run.seq += 1;
+    return { timestamp: timestamp(), hlc, monotonicUs: Math.floor(performance.now() * 1000), seq: span.run.seq };
+  };
+
+  /** The event that reports a loss may be lost itself: the count then stands for the next one. */
+  const reportDropped = (): void => {
+    const count = dropped;
+    dropped = 0;
+    put(processSpan, take(processSpan, clock.tick()), 'LOG_DROPPED', `,"dropped":${count}`);
+    if (dropped > 0) dropped += count;
+  };
+
+  const log: EventLog = {
+    process: processId,
+    clock,
+    span: ({ run, traceId, requestId, parentRequestId, place, endpoint, key, epoch }) => ({
+      head: `,"traceId":"${traceId}","requestId":"${requestId}"${place === undefined ? '' : `,"place":"${place}"`}${
+        parentRequestId === undefined ? '' : `,"parentRequestId":"${parentRequestId}"`
+      },"process":"${processId}","event":"`,
+      tail: `,"run":"${run}"${processTail}${endpoint === undefined ? '' : `,"endpoint":${quote(endpoint)}`}${
+        key === undefined ? '' : `,"key":${quote(key)}`
+      },"epoch":${epoch}`,
+      run: runs.of(run),
+      events: 0,
+    }),
+    event: (span, event, fields, hlc = clock.tick()) => {
+      put(span, take(span, hlc), event, fields);
+      return hlc;
+    },
+    stamp: (span) => take(span, clock.tick()),
+    written: put,
+    processEvent: (event, fields) => put(processSpan, take(processSpan, clock.tick()), event, processFields(fields)),
+    activeRuns: runs.report,
+    flush: file.flush,
+    flushSync: file.flushSync,
+    close: async () => {
+      await file.flush();
+      if (dropped > 0) reportDropped();
+      closed = true;
+      await file.close();
+      logger.close();
+    },
+  };
+  return log;
+}

@@ -1,0 +1,245 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HEADERS, LIMITS, RESPOND_ASYNC } from '../lib/model/contract';
+import { responseBytes } from '../lib/model/decisions';
+import { formatHash, hashText, parseHash } from '../lib/model/draw';
+import type { ErrorKind } from '../lib/model/event';
+import { parseStamp } from '../lib/model/hybrid-clock';
+import { newRequestId } from '../lib/model/trace-context';
+import { type Answer, answerBody, answerHead, answerHeaders } from './answer';
+import type { Caller } from './call';
+import { errorField, quote, roundMs } from './event-line';
+import type { SpanLog } from './event-log';
+import { type Failure, NOTHING, type Outcome } from './outcome';
+import type { Program, Route } from './program';
+import { drainBody, hasBody } from './request-body';
+import type { SendQueue } from './send-queue';
+import { leftMs, type Span } from './span';
+import { runSequence } from './steps';
+import { baggageReader, readTrace, single } from './trace-headers';
+
+/** The port that a request came in by. */
+export type Via = 'edge' | 'mesh';
+
+/** What the router found: a route, no such path, or a path without this method. */
+export type Match = Route | 'unknown path' | 'unknown method';
+
+/** Handles one request from its head to its last event; the server writes what it resolves to. Never rejects. */
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  via: Via,
+  program: Program,
+  match: Match,
+) => Promise<Answer>;
+
+export interface HandlerParts {
+  readonly service: string;
+  readonly caller: Caller;
+  readonly sends: SendQueue;
+  /** Requests under way, `send`s not counted; and whether the node is going down. */
+  readonly state: HandlerState;
+}
+
+export interface HandlerState {
+  inFlight: number;
+  stopping: boolean;
+  whenIdle: (() => void) | undefined;
+}
+
+/** Instances are DNS labels. */
+const CALLER = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const DEADLINE = /^\d{1,9}$/;
+
+type RequestError = Failure | { readonly kind: ErrorKind; readonly message: string };
+
+export function requestHandler({ service, caller, sends, state }: HandlerParts): Handler {
+  const { log, instance } = caller;
+  const head = answerHead({ service, instance });
+  const readBaggage = baggageReader();
+
+  /** Logs the result, and the rest of the request once its answer has left or can't any more. */
+  const finish = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    log_: SpanLog,
+    requestId: string,
+    startedAt: number,
+    status: number,
+    body: string,
+    produced: boolean,
+    error: RequestError | undefined,
+  ): Answer => {
+    const bytes = Buffer.byteLength(body);
+    if (produced) {
+      const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)},"bytes":${bytes}`;
+      log.event(log_, 'RESULT_PRODUCED', error ? fields + errorField(error) : fields);
+    }
+    // The caller may have read the answer before this side hears that it left: the event takes its time from here, so
+    // that no receipt comes before its sending.
+    const stamp = log.stamp(log_);
+    const left = (): void => {
+      const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)}`;
+      if (response.writableFinished) {
+        log.written(log_, stamp, 'RESPONSE_SENT', `${fields},"bytes":${bytes},"spanEvents":${log_.events}`);
+      } else {
+        const gone = errorField({ kind: 'CLIENT_GONE', message: 'the caller went away before the answer' });
+        log.written(log_, stamp, 'ERROR', `${fields},"spanEvents":${log_.events}${gone}`);
+      }
+      state.inFlight -= 1;
+      if (state.inFlight === 0) state.whenIdle?.();
+    };
+    if (response.closed || response.destroyed) left();
+    else response.once('close', left);
+    return {
+      status,
+      headers: answerHeaders(requestId, stamp.hlc),
+      body,
+      close: state.stopping || (!request.complete && hasBody(request)),
+    };
+  };
+
+  const run = (span: Span): Promise<Outcome> | Outcome => {
+    if (leftMs(span) <= 0) {
+      const failure: Failure = { kind: 'DEADLINE', step: '', message: 'no time was left on arrival' };
+      return { responses: '', failure };
+    }
+    if (span.route.steps.length === 0) return NOTHING;
+    return runSequence(span.route.steps, span, caller);
+  };
+
+  const result = async (span: Span): Promise<{ status: number; body: string; error: RequestError | undefined }> => {
+    let outcome: Outcome;
+    try {
+      outcome = await run(span);
+    } catch (thrown) {
+      const failure: RequestError = { kind: 'INTERNAL', message: (thrown as Error).message };
+      return { status: 500, body: answerBody(head, span.requestId, undefined, 0, failure), error: failure };
+    }
+    const { responses, failure } = outcome;
+    const status = failure ? (failure.kind === 'DEADLINE' ? 504 : 502) : 200;
+    const payload = failure ? 0 : responseBytes(span.route.endpoint, span.draws);
+    const list = span.route.calls ? responses : undefined;
+    const error: RequestError | undefined =
+      failure && failure.kind !== 'DEADLINE' ? { ...failure, kind: 'STEP_FAILED' } : failure;
+    return { status, body: answerBody(head, span.requestId, list, payload, error), error };
+  };
+
+  /** The work of a `send`: a request of its own, whose cause is the one that answered 202. */
+  const work = async (accepted: Span): Promise<void> => {
+    const requestId = newRequestId();
+    const startedAt = performance.now();
+    const { program, route, traceId, key, placeText } = accepted;
+    const span: Span = {
+      ...accepted,
+      requestId,
+      startedAt,
+      deadlineAt: startedAt + route.endpoint.deadlineMs,
+      log: log.span({
+        run: accepted.log.run.run,
+        traceId,
+        requestId,
+        parentRequestId: accepted.requestId,
+        place: placeText,
+        endpoint: route.endpoint.key,
+        key,
+        epoch: program.slice.epoch,
+      }),
+    };
+    log.event(span.log, 'REQUEST_RECEIVED', `,"via":"queue"`);
+    const { status, error } = await result(span);
+    const events = span.log.events + 1;
+    const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)},"spanEvents":${events}`;
+    log.event(span.log, 'RESULT_PRODUCED', error ? fields + errorField(error) : fields);
+  };
+
+  return async (request, response, via, program, match) => {
+    state.inFlight += 1;
+    const startedAt = performance.now();
+    const { headers } = request;
+    const route = typeof match === 'object' ? match : undefined;
+    const mesh = via === 'mesh';
+
+    const trace = readTrace(headers);
+    const baggage = readBaggage(headers);
+    const requestId = newRequestId();
+    const given = mesh ? single(headers[HEADERS.place]) : undefined;
+    const place = (given === undefined ? undefined : parseHash(given)) ?? route?.root;
+    const placeText = place && (place === route?.root ? route.rootText : formatHash(place));
+    const key = baggage.key === trace.traceId ? undefined : baggage.key;
+    const spanLog = log.span({
+      run: baggage.run,
+      traceId: trace.traceId,
+      requestId,
+      parentRequestId: trace.parentRequestId,
+      place: route ? placeText : undefined,
+      endpoint: route?.endpoint.key,
+      key,
+      epoch: program.slice.epoch,
+    });
+
+    const clockHeader = single(headers[HEADERS.clock]);
+    const seen = mesh || clockHeader === undefined ? undefined : parseStamp(clockHeader);
+    const ahead = seen !== undefined && seen.millis - Date.now() > LIMITS.clockAheadMs;
+    const sender = mesh ? single(headers[HEADERS.caller]) : undefined;
+    const peer = sender !== undefined && CALLER.test(sender) ? `,"peer":${quote(sender)}` : '';
+    const length = Number(headers['content-length'] ?? 0);
+    const bytes = length > 0 ? `,"bytes":${length}` : '';
+    const hlc = log.clock.receive(ahead ? undefined : clockHeader);
+    log.event(spanLog, 'REQUEST_RECEIVED', `,"via":"${via}"${peer}${bytes}`, hlc);
+    if (ahead) {
+      const message = `the clock of the sender is more than ${LIMITS.clockAheadMs / 1000} s ahead and was ignored`;
+      log.event(spanLog, 'ERROR', errorField({ kind: 'CLOCK_AHEAD', message }));
+    }
+
+    const end = (status: number, body: string, error?: RequestError, produced = true): Answer =>
+      finish(request, response, spanLog, requestId, startedAt, status, body, produced, error);
+    const refuse = (status: number, kind: ErrorKind, message: string): Answer => {
+      const error = { kind, message };
+      return end(status, answerBody(head, requestId, undefined, 0, error), error);
+    };
+
+    if (!route) {
+      if (match === 'unknown method') return refuse(405, 'NOT_FOUND', 'the path has no endpoint of this method');
+      return refuse(404, 'NOT_FOUND', 'no endpoint has this path');
+    }
+    if (hasBody(request)) {
+      const bodyEnd = await drainBody(request);
+      if (bodyEnd === 'large') return refuse(413, 'BAD_REQUEST', `the body is above ${LIMITS.bodyBytes} bytes`);
+      if (bodyEnd === 'gone') return refuse(400, 'BAD_REQUEST', 'the body ended early');
+    }
+
+    const handedDown = mesh ? single(headers[HEADERS.deadline]) : undefined;
+    const deadlineMs =
+      handedDown !== undefined && DEADLINE.test(handedDown) ? Number(handedDown) : route.endpoint.deadlineMs;
+    const span: Span = {
+      log: spanLog,
+      program,
+      route,
+      traceId: trace.traceId,
+      requestId,
+      flags: trace.flags,
+      tracestate: trace.tracestate,
+      baggage: baggage.handedOn,
+      draws: { seed: program.seed, key: hashText(key ?? trace.traceId), place: place ?? route.root },
+      placeText: placeText ?? route.rootText,
+      key,
+      startedAt,
+      deadlineAt: startedAt + deadlineMs,
+    };
+
+    if (mesh && wantsAsync(single(headers[HEADERS.prefer]))) {
+      if (state.stopping) return refuse(503, 'OVERLOAD', 'the node is stopping');
+      if (!sends.offer(() => work(span))) return refuse(503, 'OVERLOAD', 'the queue is full');
+      return end(202, `${head}${requestId}"}`, undefined, false);
+    }
+    const { status, body, error } = await result(span);
+    return end(status, body, error);
+  };
+}
+
+/** RFC 7240: preferences are separated by commas, each with parameters after a semicolon. */
+function wantsAsync(prefer: string | undefined): boolean {
+  if (prefer === undefined) return false;
+  if (prefer === RESPOND_ASYNC) return true;
+  return prefer.split(',').some((preference) => preference.split(';')[0]?.trim().toLowerCase() === RESPOND_ASYNC);
+}

@@ -1,0 +1,218 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { type AddressInfo, Server as TcpServer } from 'node:net';
+import { CLOCK_PERIOD_MS, LIMITS } from '../lib/model/contract';
+import type { ClockSource } from '../lib/model/event';
+import type { Slice } from '../lib/model/slice';
+import { clockReport } from './clock-report';
+import { type EventLog, openEventLog } from './event-log';
+import { type HandlerState, requestHandler, type Via } from './handler';
+import { healthChecks } from './health';
+import type { Discovery, HttpClient } from './outgoing';
+import { compile, type Program } from './program';
+import { sendQueue } from './send-queue';
+import type { ServerFactory } from './server';
+import { httpServer } from './server-http';
+import { koaServer } from './server-koa';
+
+export interface NodeConfig {
+  readonly slice: Slice;
+  readonly instance: string;
+  /** Path of the event log; `-` is standard output. */
+  readonly log: string;
+  /** Address to listen on. */
+  readonly address: string;
+  /** 0 takes a free one. */
+  readonly meshPort: number;
+  /** 0 takes a free one. Only a service with `edge` listens on it. */
+  readonly edgePort: number;
+  readonly clock: ClockSource;
+  readonly discovery: Discovery;
+  readonly client: HttpClient;
+}
+
+export interface RunningNode {
+  readonly instance: string;
+  readonly service: string;
+  readonly meshPort: number;
+  readonly edgePort: number | null;
+  /**
+   * Stops accepting, lets requests and queued `send`s end within `STOP_BOUND_MS`, logs SERVICE_DOWN and writes
+   * everything out. A second call waits for the first.
+   */
+  stop(reason: string): Promise<void>;
+  /** Writes out what the log holds, for a process that is about to die. */
+  flushSync(): void;
+}
+
+/** Longest time that a stop waits for work under way. */
+export const STOP_BOUND_MS = 10_000;
+/** Idle connections live on for this long after the stop began: a request just sent on one is still answered. */
+const IDLE_GRACE_MS = 250;
+
+/** An ALB keeps idle connections for 60 s; the side that opened a connection should be the one that closes it. */
+const KEEP_ALIVE_MS = 75_000;
+/** Time a client may take to send its headers, and its whole request. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+const SERVERS: Readonly<Record<string, ServerFactory>> = { koa: koaServer, http: httpServer };
+
+/** What runs, held in one place: a change of the topology puts another in its stead, and later requests meet it. */
+interface Live {
+  readonly program: Program;
+  readonly listeners: Readonly<Record<Via, RequestListener>>;
+}
+
+/**
+ * Starts one instance of a service: it listens, has logged SERVICE_UP, and answers when this resolves. Any number of
+ * nodes may run in one process; they share nothing but the event loop.
+ *
+ * @throws the error of `listen` (a port taken) or of opening the log
+ */
+export async function startNode(config: NodeConfig): Promise<RunningNode> {
+  const { slice, instance, discovery, client } = config;
+  const { service } = slice;
+  const log = openEventLog({
+    path: config.log,
+    instance,
+    service: service.name,
+    topology: slice.topology,
+    reportRuns: () => void logClock(log, config.clock),
+  });
+
+  const state: HandlerState = { inFlight: 0, stopping: false, whenIdle: undefined };
+  const sends = sendQueue();
+  const handle = requestHandler({
+    service: service.name,
+    caller: { log, instance, discovery, client },
+    sends,
+    state,
+  });
+  const health = healthChecks({ service: service.name, instance, discovery, stopping: () => state.stopping });
+
+  const load = (newSlice: Slice): Live => {
+    const program = compile(newSlice);
+    const factory = SERVERS[newSlice.service.server] as ServerFactory;
+    const listener = (via: Via) => factory(program, via, { handle, health });
+    return { program, listeners: { mesh: listener('mesh'), edge: listener('edge') } };
+  };
+  const live: { current: Live } = { current: load(slice) };
+
+  const servers: Server[] = [];
+  const listen = async (via: Via, port: number): Promise<number> => {
+    const server = createServer(
+      {
+        maxHeaderSize: LIMITS.headerBytes,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: 5_000,
+      },
+      (request, response) => live.current.listeners[via](request, response),
+    );
+    servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, config.address, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    return (server.address() as AddressInfo).port;
+  };
+
+  let meshPort: number;
+  let edgePort: number | null;
+  try {
+    meshPort = await listen('mesh', config.meshPort);
+    edgePort = service.edge ? await listen('edge', config.edgePort) : null;
+  } catch (error) {
+    for (const server of servers) server.close();
+    await log.close();
+    throw error;
+  }
+
+  log.processEvent('SERVICE_UP', {
+    slice: live.current.program.sliceHash,
+    detail: {
+      address: config.address,
+      meshPort,
+      edgePort,
+      pid: process.pid,
+      server: service.server,
+      client: service.client,
+      node: process.version,
+      epoch: slice.epoch,
+    },
+  });
+  void logClock(log, config.clock);
+  const clockTimer = setInterval(() => void logClock(log, config.clock), CLOCK_PERIOD_MS);
+  clockTimer.unref();
+
+  const idle = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (state.inFlight === 0) return resolve();
+      state.whenIdle = resolve;
+    });
+
+  const stopNow = async (reason: string): Promise<void> => {
+    state.stopping = true;
+    clearInterval(clockTimer);
+    // `http.Server.close` would cut idle connections at once, on which a request may just be under way.
+    for (const server of servers) TcpServer.prototype.close.call(server);
+    const bound = AbortSignal.timeout(STOP_BOUND_MS);
+    const expired = new Promise<void>((resolve) => {
+      bound.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([idle(), expired]);
+    if (await hasConnections(servers)) await delay(IDLE_GRACE_MS);
+    for (const server of servers) server.closeIdleConnections();
+    await Promise.race([idle().then(sends.idle), expired]);
+    for (const server of servers) server.closeAllConnections();
+    const abandoned = sends.abandon();
+
+    const runs = await logClock(log, config.clock);
+    log.processEvent('SERVICE_DOWN', {
+      runs,
+      detail: { reason, unfinishedRequests: state.inFlight, abandonedSends: abandoned },
+    });
+    await client.close();
+    discovery.close();
+    await log.close();
+  };
+  let stopping: Promise<void> | undefined;
+
+  return {
+    instance,
+    service: service.name,
+    meshPort,
+    edgePort,
+    stop: (reason) => {
+      stopping ??= stopNow(reason);
+      return stopping;
+    },
+    flushSync: log.flushSync,
+  };
+}
+
+/** Resolves to the last numbers that the event reports. */
+async function logClock(log: EventLog, source: ClockSource): Promise<Readonly<Record<string, number>>> {
+  const clock = await clockReport(source);
+  const runs = log.activeRuns();
+  log.processEvent('CLOCK', { runs, clock });
+  return runs;
+}
+
+function hasConnections(servers: readonly Server[]): Promise<boolean> {
+  const counts = servers.map(
+    (server) =>
+      new Promise<number>((resolve) => {
+        server.getConnections((_error, count) => resolve(count ?? 0));
+      }),
+  );
+  return Promise.all(counts).then((all) => all.some((count) => count > 0));
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

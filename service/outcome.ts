@@ -1,0 +1,43 @@
+import type { ErrorKind } from '../lib/model/event';
+import { quote } from './event-line';
+
+/** What a step came to. */
+export interface Outcome {
+  /** What it adds to `responses`: JSON values with commas between them; empty where it adds none. */
+  readonly responses: string;
+  /** Undefined where every required step within did what it should. */
+  readonly failure: Failure | undefined;
+}
+
+/** Why a required step failed. */
+export interface Failure {
+  /** DEADLINE makes the answer 504, anything else 502. */
+  readonly kind: ErrorKind;
+  readonly step: string;
+  readonly message: string;
+}
+
+export const NOTHING: Outcome = { responses: '', failure: undefined };
+
+export function joinResponses(left: string, right: string): string {
+  if (left === '') return right;
+  return right === '' ? left : `${left},${right}`;
+}
+
+/** Side by side: all answers in the order of the steps; a failure by the deadline counts before others. */
+export function combineOutcomes(outcomes: readonly Outcome[]): Outcome {
+  let responses = '';
+  let failure: Failure | undefined;
+  for (const outcome of outcomes) {
+    responses = joinResponses(responses, outcome.responses);
+    if (!failure || (failure.kind !== 'DEADLINE' && outcome.failure?.kind === 'DEADLINE')) {
+      failure = outcome.failure ?? failure;
+    }
+  }
+  return { responses, failure };
+}
+
+/** How a failed call stands in `responses`. */
+export function failedResponse(service: string, kind: ErrorKind, message: string): string {
+  return `{"service":${quote(service)},"error":{"kind":"${kind}","message":${quote(message)}}}`;
+}

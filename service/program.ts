@@ -1,0 +1,108 @@
+import { formatHash, type Hash, hashText, rootPlace } from '../lib/model/draw';
+import { hashValue, type Slice } from '../lib/model/slice';
+import type { Endpoint, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
+import { quote } from './event-line';
+
+/**
+ * A slice made ready to run: whatever can be worked out before the first request. A node holds one of these in one
+ * place; a request keeps the one it began with.
+ */
+export interface Program {
+  readonly slice: Slice;
+  readonly sliceHash: string;
+  readonly seed: Hash;
+  /** Paths without parameters first, else in the order written: the first that fits takes the request. */
+  readonly routes: readonly Route[];
+}
+
+export interface Route {
+  readonly endpoint: Endpoint;
+  /** Fits the whole path; each parameter is any one segment. */
+  readonly pattern: RegExp;
+  /** Place of a request that comes without one. */
+  readonly root: Hash;
+  readonly rootText: string;
+  readonly steps: readonly Instruction[];
+  /** Whether its answers have a `responses` list. */
+  readonly calls: boolean;
+}
+
+/** A step with its hashes and its part of the log lines. */
+export type Instruction =
+  | OutgoingInstruction
+  | { readonly kind: 'parallel' | 'sequence'; readonly steps: readonly Instruction[] }
+  | { readonly kind: 'oneOf'; readonly step: OneOfStep; readonly branches: readonly (readonly Instruction[])[] }
+  | { readonly kind: 'work'; readonly step: WorkStep };
+
+export interface OutgoingInstruction {
+  readonly kind: 'call' | 'send';
+  readonly step: Outgoing;
+  readonly idHash: Hash;
+  readonly stepField: string;
+  readonly calleeField: string;
+}
+
+export function compile(slice: Slice): Program {
+  const seed = hashText(slice.seed);
+  const endpoints = Object.values(slice.service.endpoints);
+  const isFixed = ({ path }: Endpoint) => !path.includes('/:');
+  const ordered = [...endpoints.filter(isFixed), ...endpoints.filter((endpoint) => !isFixed(endpoint))];
+  return {
+    slice,
+    sliceHash: hashValue(slice),
+    seed,
+    routes: ordered.map((endpoint) => {
+      const root = rootPlace(seed, slice.service.name, endpoint.key);
+      const steps = endpoint.steps.map(instruction);
+      return {
+        endpoint,
+        pattern: pathPattern(endpoint.path),
+        root,
+        rootText: formatHash(root),
+        steps,
+        calls: steps.some(hasCall),
+      };
+    }),
+  };
+}
+
+function pathPattern(path: string): RegExp {
+  const escaped = path.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  return new RegExp(`^${escaped.replaceAll(/:[A-Za-z0-9_]+/g, '[^/]+')}$`);
+}
+
+function instruction(step: Step): Instruction {
+  switch (step.kind) {
+    case 'call':
+    case 'send':
+      return {
+        kind: step.kind,
+        step,
+        idHash: hashText(step.id),
+        stepField: `,"step":${quote(step.id)}`,
+        calleeField: `,"callee":${quote(`${step.service} ${step.endpoint}`)}`,
+      };
+    case 'parallel':
+    case 'sequence':
+      return { kind: step.kind, steps: step.steps.map(instruction) };
+    case 'oneOf':
+      return { kind: 'oneOf', step, branches: step.branches.map(({ steps }) => steps.map(instruction)) };
+    case 'work':
+      return { kind: 'work', step };
+  }
+}
+
+function hasCall(step: Instruction): boolean {
+  switch (step.kind) {
+    case 'call':
+      return true;
+    case 'parallel':
+    case 'sequence':
+      return step.steps.some(hasCall);
+    case 'oneOf':
+      return step.branches.some((branch) => branch.some(hasCall));
+    case 'send':
+    case 'work':
+      return false;
+  }
+}

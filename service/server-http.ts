@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Match, Via } from './handler';
+import type { Program } from './program';
+import { pathOf, type ServerParts, withoutPrefix } from './server';
+
+/** Bare `node:http` with a small route table. */
+export function httpServer(program: Program, via: Via, { handle, health }: ServerParts) {
+  const prefix = via === 'edge' ? program.slice.edgePrefix : '';
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const method = request.method as string;
+    const path = pathOf(request.url as string);
+    const report = health(path, method);
+    if (report) void writeHealth(report, response);
+    else void write(handle(request, response, via, program, matchRoute(program, path, method, prefix)), response);
+  };
+}
+
+function matchRoute({ routes }: Program, path: string, method: string, prefix: string): Match {
+  const inner = withoutPrefix(path, prefix);
+  if (inner === undefined) return 'unknown path';
+  let pathIsKnown = false;
+  for (const route of routes) {
+    if (!route.pattern.test(inner)) continue;
+    const { endpoint } = route;
+    if (endpoint.anyMethod || endpoint.method === method || (endpoint.method === 'GET' && method === 'HEAD')) {
+      return route;
+    }
+    pathIsKnown = true;
+  }
+  return pathIsKnown ? 'unknown method' : 'unknown path';
+}
+
+async function write(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
+  const { status, headers, body, close } = await answer;
+  if (close) response.shouldKeepAlive = false;
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+async function writeHealth(report: ReturnType<ServerParts['health']>, response: ServerResponse): Promise<void> {
+  const { status = 503, body = '' } = (await report) ?? {};
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}

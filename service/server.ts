@@ -1,0 +1,33 @@
+import type { RequestListener } from 'node:http';
+import type { Handler, Via } from './handler';
+import type { HealthReport } from './health';
+import type { Program } from './program';
+
+/**
+ * A kind of server: what turns an HTTP request into a call of the handler and writes its answer. `koa` and `http`
+ * behave alike and log alike; they differ in cost.
+ */
+export type ServerFactory = (program: Program, via: Via, parts: ServerParts) => RequestListener;
+
+export interface ServerParts {
+  readonly handle: Handler;
+  /** The answer to a health check, or undefined where the path is none. */
+  readonly health: (path: string, method: string) => Promise<HealthReport> | HealthReport | undefined;
+}
+
+/** The path of a request's target without its query; also of an absolute target, which a proxy sends. */
+export function pathOf(target: string): string {
+  if (target.charCodeAt(0) !== 0x2f) return URL.canParse(target) ? new URL(target).pathname : target;
+  const query = target.indexOf('?');
+  return query < 0 ? target : target.slice(0, query);
+}
+
+/**
+ * The path without the prefix by which an edge with several services tells them apart; undefined where it lacks it.
+ * The mesh port knows no prefix.
+ */
+export function withoutPrefix(path: string, prefix: string): string | undefined {
+  if (prefix === '') return path;
+  if (path === prefix) return '/';
+  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined;
+}

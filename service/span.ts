@@ -1,0 +1,32 @@
+import type { DrawContext } from '../lib/model/draw';
+import type { SpanLog } from './event-log';
+import type { Program, Route } from './program';
+
+/**
+ * A request being handled: one span of its trace. It keeps the program that it began with, so that a change of the
+ * topology never splits a request.
+ */
+export interface Span {
+  readonly log: SpanLog;
+  readonly program: Program;
+  readonly route: Route;
+  readonly traceId: string;
+  readonly requestId: string;
+  /** Trace flags, two hexadecimal digits. */
+  readonly flags: string;
+  /** As handed on; empty where there is none. */
+  readonly tracestate: string;
+  readonly baggage: string;
+  readonly draws: DrawContext;
+  readonly placeText: string;
+  /** Key of its draws as text; undefined where it is the trace id. */
+  readonly key: string | undefined;
+  /** By the monotonic clock (`performance.now`), in milliseconds. */
+  readonly startedAt: number;
+  readonly deadlineAt: number;
+}
+
+/** Milliseconds until the deadline; 0 or below once it has passed. */
+export function leftMs(span: Span): number {
+  return span.deadlineAt - performance.now();
+}
