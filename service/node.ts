@@ -26,6 +26,8 @@ export interface NodeConfig {
   /** 0 takes a free one. Only a service with `edge` listens on it. */
   readonly edgePort: number;
   readonly clock: ClockSource;
+  /** Starts of this instance before this one. @default 0 */
+  readonly restarts?: number;
   readonly discovery: Discovery;
   readonly client: HttpClient;
 }
@@ -143,6 +145,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
       client: service.client,
       node: process.version,
       epoch: slice.epoch,
+      restarts: config.restarts ?? 0,
     },
   });
   void logClock(log, config.clock);

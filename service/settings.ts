@@ -16,6 +16,8 @@ export interface NodeSettings {
   /** `address:port` of a DNS server; undefined means the system's. */
   readonly resolver: string | undefined;
   readonly clock: ClockSource;
+  /** Starts of this instance before this one. */
+  readonly restarts: number;
 }
 
 type Name = Exclude<keyof typeof ENVIRONMENT, 'inline'>;
@@ -94,9 +96,13 @@ function readSettings(raw: RawSettings, nameOf: (name: Name) => string, faults: 
   }
   const clock = raw.clock === undefined ? 'unknown' : String(raw.clock);
   if (!CLOCKS.includes(clock)) fault('clock', `'${clock}' is no clock source`, `use one of ${CLOCKS.join(', ')}`);
+  const restarts = Number(raw.restarts ?? 0);
+  if (!Number.isInteger(restarts) || restarts < 0) {
+    fault('restarts', `'${raw.restarts}' is no count`, 'use a whole number from 0, or leave it unset');
+  }
 
   if (faults.length > before || !slice) return undefined;
-  return { slice, instance, log, address, meshPort, edgePort, resolver, clock: clock as ClockSource };
+  return { slice, instance, log, address, meshPort, edgePort, resolver, clock: clock as ClockSource, restarts };
 }
 
 const PURPOSE: Readonly<Record<Name, string>> = {
@@ -108,6 +114,7 @@ const PURPOSE: Readonly<Record<Name, string>> = {
   edgePort: 'the port that the balancer uses, or 0 for a free one',
   resolver: 'address:port of a DNS server',
   clock: 'where the error bound of the clock comes from',
+  restarts: 'how often this instance was started before',
 };
 
 function readSlice(path: string, where: string, faults: Fault[]): Slice | undefined {
