@@ -37,11 +37,11 @@ export function quantile(distribution: Distribution, u: number): number {
   }
   if ('normal' in distribution) {
     const { mean, stddev, ...bounds } = distribution.normal;
-    return clamp(mean + stddev * normalQuantile(u), bounds);
+    return clamp(mean + stddev * standardNormal(u), bounds);
   }
   if ('lognormal' in distribution) {
     const { median, sigma, ...bounds } = distribution.lognormal;
-    return clamp(median * Math.exp(sigma * normalQuantile(u)), bounds);
+    return clamp(median * Math.exp(sigma * standardNormal(u)), bounds);
   }
   if ('exponential' in distribution) {
     const { mean, ...bounds } = distribution.exponential;
@@ -50,15 +50,49 @@ export function quantile(distribution: Distribution, u: number): number {
   return interpolate(percentilePoints(distribution.percentiles), u);
 }
 
-/** The mean, exact where a closed form exists and bounds do not bite, else the average of 1,000 even quantiles. */
+/**
+ * The mean, bounds included: exact for a constant, a uniform, an exponential and a percentile table; for a normal and a
+ * lognormal the integral over the normal density by the trapezoid rule, relative error below 1e-5.
+ */
 export function mean(distribution: Distribution): number {
   if (typeof distribution === 'number') return distribution;
   if ('constant' in distribution) return distribution.constant;
   if ('uniform' in distribution) return (distribution.uniform[0] + distribution.uniform[1]) / 2;
+  if ('normal' in distribution) {
+    const { mean, stddev, ...bounds } = distribution.normal;
+    return normalExpectation((z) => clamp(mean + stddev * z, bounds), 0);
+  }
+  if ('lognormal' in distribution) {
+    const { median, sigma, ...bounds } = distribution.lognormal;
+    return normalExpectation((z) => clamp(median * Math.exp(sigma * z), bounds), sigma);
+  }
+  if ('exponential' in distribution) {
+    const { mean, min = 0, max = Number.POSITIVE_INFINITY } = distribution.exponential;
+    return mean === 0 ? min : min + mean * (Math.exp(-min / mean) - Math.exp(-max / mean));
+  }
+  const points = percentilePoints(distribution.percentiles);
+  return points.slice(1).reduce((sum, [p, value], index) => {
+    const [lastP, last] = points[index] as readonly [number, number];
+    return sum + ((p - lastP) * (value + last)) / 2;
+  }, 0);
+}
+
+/** The mean of a count, which is rounded as it is drawn: the average over 1,000 even quantiles. */
+export function meanCount(distribution: Distribution): number {
+  if (typeof distribution === 'number') return Math.round(distribution);
   const samples = 1000;
   let sum = 0;
-  for (let i = 0; i < samples; i++) sum += quantile(distribution, (i + 0.5) / samples);
+  for (let i = 0; i < samples; i++) sum += Math.round(quantile(distribution, (i + 0.5) / samples));
   return sum / samples;
+}
+
+/** E[f(Z)] of a standard normal Z; a lognormal's mass lies around z = sigma, which the range takes in. */
+function normalExpectation(f: (z: number) => number, shift: number): number {
+  const step = 1 / 256;
+  const [from, to] = [-9, 9 + shift];
+  let sum = 0;
+  for (let z = from; z <= to; z += step) sum += f(z) * Math.exp((-z * z) / 2);
+  return (sum * step) / Math.sqrt(2 * Math.PI);
 }
 
 /** The table as points (probability, value), by rising probability, with both ends filled in. */
@@ -78,6 +112,11 @@ function interpolate(points: readonly (readonly [number, number])[], u: number):
     [lowerP, lowerV] = [p, v];
   }
   return lowerV;
+}
+
+/** Finite also at u = 0, half a draw's grain above it, since zero times infinity is no number. */
+function standardNormal(u: number): number {
+  return normalQuantile(Math.max(u, 2 ** -54));
 }
 
 function clamp(value: number, { min = 0, max = Number.POSITIVE_INFINITY }: Bounds): number {

@@ -1,15 +1,17 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join, relative, resolve as resolvePath } from 'node:path';
 import { nearest } from './nearest';
+import { CODE_EXTENSIONS, firstLine, readCode } from './read-code';
 import { resolve } from './resolve';
 import type { TopologySpec } from './spec';
 import type { Topology } from './topology';
+import { SCHEMA_FILE } from './topology-schema';
 import { UserError } from './user-error';
+import { validate } from './validate';
 
 /** The only file of the model that reads files; what runs inside a node never imports it. */
 
-const CODE = ['.ts', '.js', '.cts', '.cjs', '.mjs'];
-const EXTENSIONS = [...CODE, '.json', '.yaml', '.yml'];
+const EXTENSIONS = [...CODE_EXTENSIONS, '.json', '.yaml', '.yml'];
 const FOLDER = 'topologies';
 
 export interface LoadOptions {
@@ -25,15 +27,18 @@ export function loadTopology(nameOrPath: string, { cwd = process.cwd() }: LoadOp
   const file = findFile(nameOrPath, cwd);
   const shown = relative(cwd, file).startsWith('..') ? file : relative(cwd, file);
   const value = readValue(file, shown);
+  const name = basename(file, extname(file));
+  const faults = validate(value, name);
+  if (faults.length > 0) throw new UserError(faults.map((fault) => ({ ...fault, where: `${shown}: ${fault.where}` })));
   const spec = value as TopologySpec;
-  return resolve(spec, spec.name ?? basename(file, extname(file)));
+  return resolve(spec, spec.name ?? name);
 }
 
 /** Names of the topologies in the `topologies` folder, sorted. */
 export function topologyNames({ cwd = process.cwd() }: LoadOptions = {}): readonly string[] {
   const folder = join(cwd, FOLDER);
   if (!existsSync(folder)) return [];
-  const files = readdirSync(folder).filter((file) => EXTENSIONS.includes(extname(file)) && !file.endsWith('.d.ts'));
+  const files = readdirSync(folder).filter((file) => isTopologyFile(file));
   return [...new Set(files.map((file) => basename(file, extname(file))))].sort();
 }
 
@@ -48,7 +53,10 @@ function findFile(nameOrPath: string, cwd: string): string {
     });
   }
   if (nameOrPath !== '' && !/[\\/]/.test(nameOrPath)) {
-    const files = EXTENSIONS.map((extension) => join(cwd, FOLDER, nameOrPath + extension)).filter(isFile);
+    const files = EXTENSIONS.map((extension) => nameOrPath + extension)
+      .filter(isTopologyFile)
+      .map((name) => join(cwd, FOLDER, name))
+      .filter(isFile);
     const [file, other] = files;
     if (file && other) {
       const problem = `both ${basename(file)} and ${basename(other)} exist in ${FOLDER}`;
@@ -73,12 +81,16 @@ function known(cwd: string): string {
   return `there are ${names.join(', ')}; a path to a .ts, .json or .yaml file does too`;
 }
 
+function isTopologyFile(file: string): boolean {
+  return EXTENSIONS.includes(extname(file)) && !file.endsWith('.d.ts') && file !== basename(SCHEMA_FILE);
+}
+
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 function readValue(file: string, shown: string): unknown {
-  if (CODE.includes(extname(file))) return readCode(file, shown);
+  if (CODE_EXTENSIONS.includes(extname(file))) return readCode(file, shown);
   const text = readFileSync(file, 'utf8');
   return extname(file) === '.json' ? readJson(text, shown) : readYaml(text, shown);
 }
@@ -108,61 +120,4 @@ function readYaml(text: string, shown: string): unknown {
   } catch (error) {
     throw new UserError({ where: shown, problem: firstLine(error), remedy: 'correct the YAML' });
   }
-}
-
-/** Runs the file, TypeScript by way of ts-node whether or not the process was started with it. */
-function readCode(file: string, shown: string): unknown {
-  if (file.endsWith('ts')) registerTypeScript();
-  delete require.cache[require.resolve(file)];
-  let module: unknown;
-  try {
-    module = require(file);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError({
-      where: shown,
-      problem: `does not load: ${codeProblem(error, file)}`,
-      remedy: 'correct the file',
-    });
-  }
-  const value = defaultExport(module);
-  if (value === undefined) {
-    throw new UserError({
-      where: shown,
-      problem: 'has no default export',
-      remedy: 'write `export default topology({ services: { ... } })`',
-    });
-  }
-  return value;
-}
-
-function registerTypeScript(): void {
-  if (process[Symbol.for('ts-node.register.instance') as keyof NodeJS.Process]) return;
-  const { register } = require('ts-node') as typeof import('ts-node');
-  register({ cwd: join(__dirname, '..', '..'), transpileOnly: true });
-}
-
-/** `module.exports = spec` counts as a default export too. */
-function defaultExport(module: unknown): unknown {
-  if (module === null || typeof module !== 'object') return undefined;
-  if ('default' in module) return module.default;
-  return 'services' in module ? module : undefined;
-}
-
-/** What went wrong on one line: the compiler's diagnostics, or the error's message and where in the file it came from. */
-function codeProblem(error: unknown, file: string): string {
-  if (error !== null && typeof error === 'object' && 'diagnosticText' in error) {
-    return String(error.diagnosticText)
-      .trim()
-      .replaceAll(/\s*\n\s*/g, ' ');
-  }
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  const at = stack.split('\n').find((line) => line.includes(`${file}:`));
-  const position = at && /:(\d+):\d+\)?$/.exec(at)?.[1];
-  return firstLine(error) + (position ? ` (line ${position})` : '');
-}
-
-function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n')[0] ?? text;
 }

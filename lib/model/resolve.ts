@@ -1,9 +1,8 @@
+import { chooseEndpoint, DEFAULT_ENDPOINT, parseCallee } from './callee';
 import type { Distribution } from './distribution';
-import type { CallSpec, EndpointSpec, RetriesSpec, ServiceSpec, StepSpec, TopologySpec } from './spec';
+import type { CallSpec, EndpointSpec, RetriesSpec, ServiceSpec, StepSpec, TopologySpec, WorkSpec } from './spec';
 import type { Endpoint, Outgoing, Retries, Service, Step, Topology } from './topology';
 
-/** Endpoint of a service that names none. */
-export const DEFAULT_ENDPOINT = 'GET /';
 const DEFAULT_DEADLINE_MS = 10_000;
 const NO_RETRIES: Retries = { max: 0, backoffMs: 25, maxBackoffMs: 1_000, jitter: 0.5 };
 
@@ -57,13 +56,6 @@ export function endpointSpecs(service: AnyServiceSpec): Readonly<Record<string, 
   return (service.endpoints as Record<string, EndpointSpec> | undefined) ?? { [DEFAULT_ENDPOINT]: service };
 }
 
-/** Splits `service METHOD /path` or a bare `service` at the first space. */
-export function parseCallee(reference: string): { readonly service: string; readonly endpoint: string | undefined } {
-  const space = reference.indexOf(' ');
-  if (space < 0) return { service: reference, endpoint: undefined };
-  return { service: reference.slice(0, space), endpoint: reference.slice(space + 1) };
-}
-
 /**
  * The key of the endpoint that a reference means, or undefined where there is none or several could be meant. A bare
  * service means its `GET /` (or `<method> /` where a method is given), else its only endpoint.
@@ -73,12 +65,7 @@ export function calleeEndpoint(spec: TopologySpec, reference: string, method: st
   const services = spec.services as Record<string, AnyServiceSpec>;
   const callee = Object.hasOwn(services, service) ? services[service] : undefined;
   if (!callee) return undefined;
-  const keys = Object.keys(endpointSpecs(callee));
-  if (endpoint !== undefined) return keys.includes(endpoint) ? endpoint : undefined;
-  if (callee.endpoints === undefined) return DEFAULT_ENDPOINT;
-  const root = `${method ?? 'GET'} /`;
-  if (keys.includes(root)) return root;
-  return keys.length === 1 && (method === undefined || keys[0]?.startsWith(`${method} `)) ? keys[0] : undefined;
+  return chooseEndpoint(Object.keys(endpointSpecs(callee)), callee.endpoints === undefined, endpoint, method);
 }
 
 function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean, spec: TopologySpec): Endpoint {
@@ -88,7 +75,7 @@ function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean
   return {
     key,
     anyMethod,
-    method,
+    method: anyMethod && endpoint.requestBytes !== undefined ? 'POST' : method,
     path,
     weight: endpoint.weight ?? 1,
     deadlineMs: endpoint.deadlineMs ?? spec.defaults?.deadlineMs ?? DEFAULT_DEADLINE_MS,
@@ -117,22 +104,23 @@ function stepResolver(spec: TopologySpec) {
   const resolveStep = (step: StepSpec, listMeans: 'parallel' | 'sequence'): Step => {
     if (typeof step === 'string') return { kind: 'call', ...outgoing('call', step, {}) };
     if (isList(step)) return resolveStep(listMeans === 'parallel' ? { parallel: step } : { sequence: step }, listMeans);
-    if ('call' in step) return { kind: 'call', ...outgoing('call', step.call, step) };
-    if ('send' in step) return { kind: 'send', ...outgoing('send', step.send, { ...step, method: 'POST' }) };
-    if ('parallel' in step) {
+    if ('call' in step && step.call !== undefined) return { kind: 'call', ...outgoing('call', step.call, step) };
+    if ('send' in step && step.send !== undefined)
+      return { kind: 'send', ...outgoing('send', step.send, { ...step, method: 'POST' }) };
+    if ('parallel' in step && step.parallel !== undefined) {
       const id = identify('parallel', step.id);
       return { kind: 'parallel', id, steps: resolveSteps(step.parallel, 'sequence') };
     }
-    if ('sequence' in step) {
+    if ('sequence' in step && step.sequence !== undefined) {
       const id = identify('sequence', step.id);
       return { kind: 'sequence', id, steps: resolveSteps(step.sequence, 'parallel') };
     }
-    if ('oneOf' in step) {
+    if ('oneOf' in step && step.oneOf !== undefined) {
       const id = identify('oneOf', step.id);
       const branches = step.oneOf.map(({ weight, steps }) => ({ weight, steps: resolveSteps(steps, 'parallel') }));
       return { kind: 'oneOf', id, branches };
     }
-    const { latencyMs = null, cpuMs = null, memoryBytes = null, diskBytes = null } = step.work;
+    const { latencyMs = null, cpuMs = null, memoryBytes = null, diskBytes = null } = (step as WorkSpec).work;
     return { kind: 'work', id: identify('work', step.id), latencyMs, cpuMs, memoryBytes, diskBytes };
   };
 
@@ -165,7 +153,8 @@ function stepResolver(spec: TopologySpec) {
 function resolveRetries(retries: RetriesSpec | undefined): Retries {
   if (retries === undefined) return NO_RETRIES;
   if (typeof retries === 'number') return { ...NO_RETRIES, max: retries };
-  return { ...NO_RETRIES, ...retries };
+  const { max, backoffMs = NO_RETRIES.backoffMs, maxBackoffMs = NO_RETRIES.maxBackoffMs } = retries;
+  return { max, backoffMs, maxBackoffMs, jitter: retries.jitter ?? NO_RETRIES.jitter };
 }
 
 function calleesOf(endpoints: Readonly<Record<string, Endpoint>>): readonly string[] {

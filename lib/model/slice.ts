@@ -15,7 +15,7 @@ export interface Slice {
 
 /** The slice of one service, at epoch 0: as deployed. */
 export function sliceOf(topology: Topology, serviceName: string): Slice {
-  const service = topology.services[serviceName];
+  const service = Object.hasOwn(topology.services, serviceName) ? topology.services[serviceName] : undefined;
   if (!service) throw new Error(`topology ${topology.name} has no service ${serviceName}`);
   return { topology: topology.name, seed: topology.seed, epoch: 0, service, edgePrefix: edgePrefix(topology, service) };
 }

@@ -33,6 +33,7 @@ export interface Endpoint {
   readonly key: string;
   /** Answers every method: true for a default endpoint only. */
   readonly anyMethod: boolean;
+  /** What the load driver sends; POST for a default endpoint with `requestBytes`. */
   readonly method: string;
   readonly path: string;
   readonly weight: number;
