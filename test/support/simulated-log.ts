@@ -74,6 +74,10 @@ export function logWriter(
     return offsetMs + ((at - startAt) * driftPpm) / 1e6 + stepped;
   };
 
+  /** The monotonic clock runs as fast as the host's oscillator, and knows no steps. */
+  const monotonicUs = ({ host, upAt }: Process, at: number): number =>
+    Math.floor((at - upAt) * 1000 * (1 + (clocks[host]?.driftPpm ?? 0) / 1e6));
+
   const writerOf = (process: Process): Writer => {
     let writer = writers.get(process);
     if (!writer) {
@@ -100,6 +104,7 @@ export function logWriter(
       hlc: raw.hlc,
       process: process.id,
       seq,
+      monotonicUs: monotonicUs(process, raw.at),
       run: raw.run,
       instance: process.instance,
       service: process.service,
