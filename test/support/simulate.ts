@@ -399,9 +399,11 @@ export function simulateInto(
       at = outcome.at;
       if (outcome.status !== undefined && outcome.status < 400) return { at };
       const message = `${step.id}: ${outcome.kind ?? outcome.status}`;
-      if (outcome.kind === 'DEADLINE') return { at, failure: { status: 504, error: { kind: 'DEADLINE', message } } };
-      if (!mayRetry(step, attempt, outcome.status)) {
-        return step.optional ? { at } : { at, failure: { status: 502, error: { kind: 'STEP_FAILED', message } } };
+      const deadline = outcome.kind === 'DEADLINE';
+      if (deadline || !mayRetry(step, attempt, outcome.status)) {
+        if (step.optional) return { at };
+        const error: EventError = { kind: deadline ? 'DEADLINE' : 'STEP_FAILED', message };
+        return { at, failure: { status: deadline ? 504 : 502, error } };
       }
       at = Math.min(at + backoffMs(step, context, repetition, attempt), Math.max(at, span.deadlineAt));
     }

@@ -1,0 +1,161 @@
+import { CLIENT_SERVICE } from '../../model/contract';
+import type { Event } from '../../model/event';
+import type { ManifestEnd } from '../../model/manifest';
+import { ADHOC_RUN, NO_RUN } from '../../model/run-id';
+import type { Slice } from '../../model/slice';
+import type { Topology } from '../../model/topology';
+import { checkFlow } from './check-flow';
+import type { Departure, Explained, Findings } from './departure';
+import { crashedProcesses, gapOf, newFacts, note, type ProcessFacts } from './process-facts';
+import { flowRecord } from './span-record';
+import { topologies } from './topologies';
+
+export interface RunToCheck {
+  readonly run: string;
+  /** As the run's manifest recorded it. */
+  readonly topology: Topology;
+  /** The manifest's end record; null where there is none: the run is unfinished, which is not wrong. */
+  readonly end: ManifestEnd | null;
+  /** Process id of the client, as the manifest's start record has it. */
+  readonly clientProcess?: string | undefined;
+}
+
+export interface Conformance {
+  readonly run: string;
+  readonly topology: string;
+  /** `departs`: something was not as the topology says. `incomplete`: nothing was, but parts of the log are lost. */
+  readonly verdict: 'conforms' | 'departs' | 'incomplete';
+  /** Whether the run has an end record. */
+  readonly finished: boolean;
+  readonly events: number;
+  readonly duplicates: number;
+  readonly flows: number;
+  readonly flowsDeparting: number;
+  readonly spans: number;
+  readonly departures: readonly Departure[];
+  readonly explained: Explained;
+}
+
+export interface RunCheck {
+  /** Takes in an event of the run or of a process, in any order; events of other runs are left out. */
+  add(event: Event): void;
+  finish(): Conformance;
+}
+
+/** Checks a run against its topology. Events are kept by flow until the last is in; flows are then checked one by one. */
+export function runCheck({ run, topology, end, clientProcess }: RunToCheck): RunCheck {
+  const known = topologies(topology);
+  const findings: Findings = { departures: [], explained: {} };
+  const processes = new Map<string, ProcessFacts>();
+  const flows = new Map<string, Event[]>();
+  let events = 0;
+
+  const add = (event: Event): void => {
+    if (event.run !== run && event.run !== NO_RUN) return;
+    let facts = processes.get(event.process);
+    if (!facts) {
+      facts = newFacts(event);
+      processes.set(event.process, facts);
+    }
+    note(facts, event, run);
+    const slice = event.event === 'TOPOLOGY_CHANGED' ? event.detail?.slice : undefined;
+    if (slice !== undefined) known.change(slice as Slice);
+    if (event.run !== run) return;
+    events += 1;
+    if (event.traceId === undefined) return;
+    const flow = flows.get(event.traceId);
+    if (flow) flow.push(event);
+    else flows.set(event.traceId, [event]);
+  };
+
+  const finish = (): Conformance => {
+    const crashed = crashedProcesses(processes.values());
+    if (crashed.length > 0) findings.explained['crash of an instance'] = crashed.length;
+    const context = {
+      topologies: known,
+      crashed: {
+        processes: new Set(crashed.map(({ process }) => process)),
+        instances: new Set(crashed.map(({ instance }) => instance)),
+      },
+      finished: end !== null,
+      hasClient: run !== ADHOC_RUN,
+      findings,
+    };
+    let spans = 0;
+    let flowsDeparting = 0;
+    let clientRequests = 0;
+    for (const [traceId, list] of flows) {
+      const before = findings.departures.length;
+      const flow = flowRecord(traceId, list);
+      checkFlow(flow, context);
+      spans += flow.spans.size;
+      clientRequests += flow.client.size;
+      if (findings.departures.length > before) flowsDeparting += 1;
+    }
+    checkProcesses(processes.values(), run, end, known, findings, clientProcess);
+    checkTotals(clientRequests, end, findings);
+    const { departures, explained } = findings;
+    const wrong = departures.some(({ kind }) => kind !== 'lost');
+    return {
+      run,
+      topology: topology.name,
+      verdict: departures.length === 0 ? 'conforms' : wrong ? 'departs' : 'incomplete',
+      finished: end !== null,
+      events,
+      duplicates: duplicatesIn(processes.values()),
+      flows: flows.size,
+      flowsDeparting,
+      spans,
+      departures,
+      explained,
+    };
+  };
+
+  return { add, finish };
+}
+
+function checkProcesses(
+  processes: Iterable<ProcessFacts>,
+  run: string,
+  end: ManifestEnd | null,
+  known: ReturnType<typeof topologies>,
+  { departures }: Findings,
+  clientProcess: string | undefined,
+): void {
+  for (const facts of processes) {
+    const { instance, service, process, up, dropped } = facts;
+    const ofProcess = { traceId: null, span: null, service, step: null };
+    if (up?.slice !== undefined && known.has(service) && !known.knowsSlice(service, up.slice)) {
+      const expected = known.at(service, 0)?.sliceHash ?? 'none';
+      const message = `${instance} ran another slice of the topology than the run's record gives ${service}`;
+      departures.push({ kind: 'wrong-slice', ...ofProcess, expected, actual: up.slice, message });
+    }
+    const isDriver = service === CLIENT_SERVICE && (clientProcess === undefined || process === clientProcess);
+    const gap = gapOf(facts, isDriver ? (end?.lastSeq ?? 0) : facts.lastTold);
+    if (!gap) continue;
+    const why = dropped > 0 ? ` (${dropped} dropped by a full buffer)` : '';
+    const message = `${instance} (process ${process}) logged ${gap.missing} more events of ${run} than are here${why}: numbers ${gap.ranges}`;
+    departures.push({ kind: 'lost', ...ofProcess, expected: 'no gap', actual: `${gap.missing} missing`, message });
+  }
+}
+
+/** The client says how many requests it sent: each has a flow, if only with the client's own events. */
+function checkTotals(found: number, end: ManifestEnd | null, { departures }: Findings): void {
+  if (!end || end.sent === found) return;
+  departures.push({
+    kind: 'lost',
+    traceId: null,
+    span: null,
+    service: CLIENT_SERVICE,
+    step: null,
+    expected: `${end.sent} requests`,
+    actual: `${found} requests`,
+    message: `the run's manifest says that ${end.sent} requests were sent, and the client's log has ${found}`,
+  });
+}
+
+function duplicatesIn(processes: Iterable<ProcessFacts>): number {
+  let duplicates = 0;
+  for (const { seqs } of processes) for (let i = 1; i < seqs.length; i++) if (seqs[i] === seqs[i - 1]) duplicates += 1;
+  return duplicates;
+}

@@ -1,0 +1,323 @@
+import { backoffMs, chosenBranch, happens, mayRetry, repetitions, work } from '../../model/decisions';
+import { childPlace, type DrawContext, formatHash, type Hash, hashText } from '../../model/draw';
+import { stepsWithin } from '../../model/resolve';
+import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
+import { type DepartureKind, explain, type Findings } from './departure';
+import { loggedCause } from './logged-causes';
+import { type Attempt, type CallRecord, type Connection, callKey, type SpanRecord } from './span-record';
+
+type Outgoing = CallStep | SendStep;
+
+/** How a step ended, given what was logged of it. */
+interface Ended {
+  /** `failed`: a required step failed. `deadline`: the deadline ended it. `unknown`: the log does not say. */
+  readonly how: 'well' | 'failed' | 'deadline' | 'unknown';
+  /** Sequence numbers of its first and last event; null where it logged none. */
+  readonly seqs: readonly [first: number, last: number] | null;
+  /** What it took at the least, as its draws say. */
+  readonly minimumMs: number;
+}
+
+/** What the steps imply for the request's own answer. */
+export interface StepsVerdict {
+  readonly how: Ended['how'];
+  readonly minimumMs: number;
+}
+
+export interface StepsContext {
+  readonly span: SpanRecord;
+  readonly endpoint: Endpoint;
+  readonly draws: DrawContext;
+  /** Time may have run out: what was not begun may be missing. */
+  readonly outOfTime: boolean;
+  /** Part of the span's log is lost, or the span was cut short: what is missing proves nothing. */
+  readonly uncertain: boolean;
+  readonly findings: Findings;
+  readonly report: (kind: DepartureKind, step: string | null, expected: string, actual: string, text: string) => void;
+}
+
+/**
+ * A timer counts whole milliseconds and may fire almost one early, and a latency is rounded to them: so much less than
+ * drawn may a wait last.
+ */
+const TIMER_SLACK_MS = 2;
+const MAX_RECONNECTS = 3;
+
+/**
+ * Walks an endpoint's steps as a node does, with the draws repeated and every logged outcome taken as given, and reports
+ * each call that should be there and is not, that is there and should not be, or that is not as it should be.
+ */
+export function checkSteps(context: StepsContext): StepsVerdict {
+  const { span, draws, uncertain, outOfTime, findings, report } = context;
+  const used = new Set<CallRecord>();
+
+  const walkSequence = (steps: readonly Step[]): Ended => {
+    let [first, last] = [-1, -1];
+    let minimumMs = 0;
+    for (const step of steps) {
+      const ended = walk(step, false);
+      minimumMs += ended.minimumMs;
+      if (ended.seqs) {
+        if (last >= ended.seqs[0]) reportReordered(step, last, ended.seqs[0]);
+        if (first < 0) first = ended.seqs[0];
+        last = Math.max(last, ended.seqs[1]);
+      }
+      if (ended.how !== 'well') return { how: ended.how, seqs: first < 0 ? null : [first, last], minimumMs };
+    }
+    return { how: 'well', seqs: first < 0 ? null : [first, last], minimumMs };
+  };
+
+  const sideBySide = (branches: readonly Ended[]): Ended => {
+    let seqs: Ended['seqs'] = null;
+    let minimumMs = 0;
+    let how: Ended['how'] = 'well';
+    for (const branch of branches) {
+      if (branch.seqs)
+        seqs = seqs ? [Math.min(seqs[0], branch.seqs[0]), Math.max(seqs[1], branch.seqs[1])] : branch.seqs;
+      minimumMs = Math.max(minimumMs, branch.minimumMs);
+      how = SEVERITY[branch.how] > SEVERITY[how] ? branch.how : how;
+    }
+    return { how, seqs, minimumMs };
+  };
+
+  const walk = (step: Step, inParallel: boolean): Ended => {
+    switch (step.kind) {
+      case 'sequence':
+        return walkSequence(step.steps);
+      case 'parallel':
+        return sideBySide(step.steps.map((branch) => walk(branch, true)));
+      case 'oneOf':
+        return walkSequence(step.branches[chosenBranch(step, draws)]?.steps ?? []);
+      case 'work': {
+        if (workFailed(span, step.id)) {
+          explain(findings, 'work failed');
+          return { how: 'failed', seqs: null, minimumMs: 0 };
+        }
+        const minimumMs = outOfTime ? 0 : Math.max(0, work(step, draws).latencyMs - TIMER_SLACK_MS);
+        return { how: 'well', seqs: null, minimumMs };
+      }
+      case 'call':
+      case 'send': {
+        if (!happens(step, draws)) return WELL;
+        const times = repetitions(step, draws);
+        if (inParallel) return sideBySide(Array.from({ length: times }, (_, repetition) => walkCall(step, repetition)));
+        return inTurn(step, times);
+      }
+    }
+  };
+
+  const inTurn = (step: Outgoing, times: number): Ended => {
+    let ended = WELL;
+    for (let repetition = 0; repetition < times && ended.how === 'well'; repetition++) {
+      const next = walkCall(step, repetition);
+      if (ended.seqs && next.seqs && next.seqs[0] <= ended.seqs[1]) reportReordered(step, ended.seqs[1], next.seqs[0]);
+      const seqs: Ended['seqs'] = ended.seqs && next.seqs ? [ended.seqs[0], next.seqs[1]] : (next.seqs ?? ended.seqs);
+      ended = { how: next.how, seqs, minimumMs: ended.minimumMs + next.minimumMs };
+    }
+    return ended;
+  };
+
+  /** One repetition with all its attempts. */
+  const walkCall = (step: Outgoing, repetition: number): Ended => {
+    const call = span.calls.get(callKey(step.id, repetition));
+    const title = `${step.kind} of ${step.service} ${step.endpoint}${repetition > 0 ? `, repetition ${repetition}` : ''}`;
+    if (!call) {
+      if (outOfTime) {
+        return { how: 'deadline', seqs: null, minimumMs: 0 };
+      }
+      if (!uncertain) report('missing-call', step.id, title, 'nothing', `the ${title} was drawn and not made`);
+      return { how: 'unknown', seqs: null, minimumMs: 0 };
+    }
+    used.add(call);
+    let minimumMs = 0;
+    let ended: Ended['how'] | undefined;
+    let expected = 1;
+    let lastSeq = -1;
+    for (const attempt of call.attempts) {
+      if (attempt.attempt !== expected) {
+        if (attempt.attempt > expected && ended === undefined) break;
+        reportExtraRetry(step, attempt, 'no further attempt was due');
+        continue;
+      }
+      const firstSeq = seqsOf(attempt)[0];
+      if (firstSeq <= lastSeq) reportReordered(step, lastSeq, firstSeq);
+      lastSeq = seqsOf(attempt)[1];
+      checkAddress(step, repetition, attempt);
+      const outcome = outcomeOf(step, attempt);
+      if (outcome === 'unknown') return { how: 'unknown', seqs: [call.firstSeq, call.lastSeq], minimumMs };
+      if (outcome === 'well') {
+        ended = 'well';
+        expected = Number.POSITIVE_INFINITY;
+      } else if (outcome.outOfTime) {
+        ended = step.optional ? 'well' : 'deadline';
+        expected = Number.POSITIVE_INFINITY;
+      } else if (mayRetry(step, attempt.attempt, outcome.status)) {
+        expected = attempt.attempt + 1;
+        const wait = Math.max(0, backoffMs(step, draws, repetition, attempt.attempt) - TIMER_SLACK_MS);
+        const next = call.attempts.find((other) => other.attempt === expected);
+        if (next && !(next.connections[0]?.outcome?.error?.kind === 'DEADLINE')) minimumMs += wait;
+        if (next) explain(findings, 'retry');
+      } else {
+        ended = step.optional ? 'well' : 'failed';
+        if (step.optional) explain(findings, 'optional call failed');
+        expected = Number.POSITIVE_INFINITY;
+      }
+    }
+    if (ended === undefined) {
+      if (outOfTime) ended = step.optional ? 'well' : 'deadline';
+      else {
+        ended = 'unknown';
+        if (!uncertain) {
+          const text = `attempt ${expected - 1} of the ${title} failed, may be retried, and was not`;
+          report('missing-retry', step.id, `attempt ${expected}`, `${expected - 1} attempts`, text);
+        }
+      }
+    }
+    return { how: ended, seqs: [call.firstSeq, call.lastSeq], minimumMs };
+  };
+
+  const checkAddress = (step: Outgoing, repetition: number, { attempt, connections }: Attempt): void => {
+    const place = formatHash(childPlace(draws.place, stepHash(step.id), repetition, attempt));
+    const callee = `${step.service} ${step.endpoint}`;
+    for (const { sent, outcome } of connections) {
+      for (const event of [sent, outcome]) {
+        if (!event) continue;
+        if (event.callPlace !== place) {
+          const text = `the call of ${callee} carries a place that does not follow from the caller's`;
+          report('wrong-place', step.id, place, event.callPlace ?? 'none', text);
+          return;
+        }
+        if (event.callee !== callee) {
+          const kind = event.callee?.startsWith(`${step.service} `) ? 'wrong-endpoint' : 'wrong-callee';
+          const text = `the step calls ${callee}, and ${event.callee ?? 'nothing'} was called`;
+          report(kind, step.id, callee, event.callee ?? 'none', text);
+          return;
+        }
+      }
+    }
+  };
+
+  /** What an attempt came to; the causes of its failures are counted. */
+  const outcomeOf = (step: Outgoing, { attempt, connections }: Attempt): AttemptOutcome => {
+    let failure: Exclude<AttemptOutcome, 'well'> = 'unknown';
+    for (const [index, connection] of connections.entries()) {
+      const isLast = index === connections.length - 1;
+      const problem = connectionProblem(connection, index);
+      if (problem && !uncertain) {
+        report(
+          'extra-call',
+          step.id,
+          'one request and one outcome for each connection',
+          problem,
+          `attempt ${attempt} of ${step.id}: ${problem}`,
+        );
+      }
+      const { outcome } = connection;
+      if (!outcome) {
+        if (!uncertain) {
+          const text = `attempt ${attempt} of ${step.id} was sent, and neither answer nor error is logged`;
+          report('missing-call', step.id, 'an outcome', 'none', text);
+        }
+        return 'unknown';
+      }
+      if (outcome.event === 'RESPONSE_RECEIVED') {
+        if (!isLast && !uncertain)
+          reportExtraRetry(step, { attempt, connections }, 'the connection before was answered');
+        if (outcome.status !== undefined && outcome.status < 400) return 'well';
+        explain(findings, `answered ${outcome.status}`);
+        return { status: outcome.status, outOfTime: false };
+      }
+      const kind = outcome.error?.kind;
+      const cause = loggedCause(kind);
+      explain(findings, kind ?? 'error without a kind');
+      if (!isLast && !cause?.reconnects && !uncertain) {
+        reportExtraRetry(step, { attempt, connections }, `${kind} allows no other connection in the same attempt`);
+      }
+      if (!isLast) explain(findings, 'reconnect');
+      failure = { status: undefined, outOfTime: cause?.outOfTime ?? false };
+    }
+    return failure;
+  };
+
+  const connectionProblem = ({ reconnect, sent, outcome, surplus }: Connection, index: number): string | undefined => {
+    if (surplus > 0) return 'more than one request or outcome in one connection';
+    if (reconnect !== index || reconnect > MAX_RECONNECTS)
+      return `a connection numbered ${reconnect} where ${index} was due`;
+    if (!outcome || outcome.event === 'RESPONSE_RECEIVED') return sent ? undefined : 'an answer to nothing sent';
+    const cause = loggedCause(outcome.error?.kind);
+    if (!cause || cause.attempt === 'never')
+      return `an attempt ended with ${outcome.error?.kind}, which no attempt can`;
+    if (cause.attempt === 'after-sent' && !sent) return `${outcome.error?.kind} without a request sent`;
+    if (cause.attempt === 'alone' && sent) return `${outcome.error?.kind} although a request was sent`;
+    if (sent && outcome.seq < sent.seq) return 'the outcome stands before the request';
+    return undefined;
+  };
+
+  const reportReordered = (step: Step, before: number, begun: number): void =>
+    report(
+      'reordered',
+      step.id,
+      `a start after event ${before}`,
+      `a start at event ${begun}`,
+      `${step.id} began before what stands ahead of it in the sequence had ended`,
+    );
+
+  const reportExtraRetry = (step: Outgoing, { attempt }: Attempt, why: string): void =>
+    report('extra-retry', step.id, 'no such attempt', `attempt ${attempt}`, `attempt ${attempt} of ${step.id}: ${why}`);
+
+  const whole = walkSequence(context.endpoint.steps);
+  for (const call of span.calls.values()) if (!used.has(call)) reportExtra(context, call, whole.how);
+  return { how: whole.how, minimumMs: whole.minimumMs };
+}
+
+type AttemptOutcome = 'well' | 'unknown' | { readonly status: number | undefined; readonly outOfTime: boolean };
+
+const WELL: Ended = { how: 'well', seqs: null, minimumMs: 0 };
+/** In a group the deadline counts before other failures. */
+const SEVERITY = { well: 0, failed: 1, deadline: 2, unknown: 3 } as const;
+
+/** Says why a call that no walk of the steps asked for should not be. */
+function reportExtra(
+  { endpoint, draws, uncertain, report }: StepsContext,
+  call: CallRecord,
+  ended: Ended['how'],
+): void {
+  const { step: id, repetition } = call;
+  const callee = call.attempts[0]?.connections[0]?.sent?.callee ?? call.attempts[0]?.connections[0]?.outcome?.callee;
+  const actual = `${callee ?? 'a call'} by ${id}, repetition ${repetition}`;
+  const step = [...stepsWithin(endpoint.steps)].find((candidate) => candidate.id === id);
+  const extra = (expected: string, why: string) => report('extra-call', id, expected, actual, `${actual}: ${why}`);
+  if (!step || (step.kind !== 'call' && step.kind !== 'send')) {
+    extra('no such step', `${endpoint.key} has no such step`);
+  } else if (!happens(step, draws)) {
+    extra('no call', `its probability of ${step.probability} was drawn against it`);
+  } else if (repetition >= repetitions(step, draws)) {
+    extra(`${repetitions(step, draws)} repetitions`, 'it was made more often than drawn');
+  } else if (ended === 'unknown' || uncertain) {
+    // Whether the walk should have come here depends on what is not known.
+  } else extra('no call', 'the steps ended before it, or took another branch');
+}
+
+/** A work step's own failure (a full disk) has no event of its own: the answer's error names it. */
+function workFailed({ result }: SpanRecord, id: string): boolean {
+  return result?.error?.kind === 'STEP_FAILED' && result.error.message.startsWith(`${id}: `);
+}
+
+function seqsOf({ connections }: Attempt): readonly [number, number] {
+  const seqs = connections.flatMap(({ sent, outcome }) =>
+    [sent, outcome].flatMap((event) => (event ? [event.seq] : [])),
+  );
+  return [Math.min(...seqs), Math.max(...seqs)];
+}
+
+const hashes = new Map<string, Hash>();
+
+/** Step ids are as many as a topology has, so they are hashed once each. */
+function stepHash(id: string): Hash {
+  let hash = hashes.get(id);
+  if (!hash) {
+    hash = hashText(id);
+    hashes.set(id, hash);
+  }
+  return hash;
+}
