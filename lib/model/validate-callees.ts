@@ -1,14 +1,10 @@
+import { nodeName } from './call-graph';
 import { chooseEndpoint, DEFAULT_ENDPOINT, parseCallee } from './callee';
 import { nearest } from './nearest';
 import { orList, type Report, show } from './shape';
 import type { Survey, SurveyedRequest, SurveyedService } from './survey';
 import { hasBody } from './validate-endpoints';
 import type { Edge } from './visits';
-
-/** How an endpoint is named as a node of the call graph. */
-export function nodeName(service: string, endpoint: string): string {
-  return `${service} ${endpoint}`;
-}
 
 /**
  * Whether each callee exists and takes what it is sent. Returns the call graph over endpoints; a misspelt callee counts

@@ -1,6 +1,6 @@
+import { nodeName } from './call-graph';
 import { type Report, show } from './shape';
 import type { Survey } from './survey';
-import { nodeName } from './validate-callees';
 import { type Edge, expectedVisits } from './visits';
 
 /** Calls that one edge request may lead to, on average. */
