@@ -1,0 +1,325 @@
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { ENVIRONMENT, instanceName, type ReadyMessage, STATE } from '../model/contract';
+import type { DeployedInstance, Deployment } from '../model/deployment';
+import { newRunId } from '../model/run-id';
+import { edgePrefix, hashValue } from '../model/slice';
+import type { Topology } from '../model/topology';
+import { type Balancer, type BalancerSettings, startBalancer } from './balancer';
+import { bundleNode, type NodeBundle } from './bundle';
+import { type DnsServer, startDnsServer } from './dns-server';
+import { type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
+import { checkMachine } from './preflight';
+import { makeStateFolder, pruneDeployments, type StateFolder, writable } from './state-folder';
+import { stopOrder } from './stop-order';
+import { type Backoff, type Supervised, supervise } from './supervise';
+
+export interface LaunchOptions {
+  /** Local state goes below it. @default the working directory */
+  readonly cwd?: string;
+  /** Of the edge balancer; 0 takes a free one. @default 0 */
+  readonly port?: number;
+  /** All nodes in one process, sharing one event loop. @default false */
+  readonly inline?: boolean;
+  /** Called as instances become ready. */
+  readonly onProgress?: (ready: number, all: number) => void;
+  /** A line for the user about what happens later: a crash, a restart, an instance that fails its health check. */
+  readonly onNotice?: (line: string) => void;
+  /** Gives up a start under way: `launch` then rejects with the signal's reason, and nothing is left. */
+  readonly signal?: AbortSignal;
+  readonly balancer?: Partial<BalancerSettings>;
+  readonly backoff?: Backoff;
+}
+
+/** A topology that runs as processes of this machine. */
+export interface LocalRun {
+  /** The record as it stands now. */
+  readonly deployment: Deployment;
+  readonly folder: string;
+  /** Base URL of the edge, without a final slash. */
+  readonly url: string;
+  /** Ends the requests under way, then the nodes, callers first; resolves when every process is gone. */
+  stop(): Promise<void>;
+  /** Ends every process at once. */
+  kill(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+/** A loaded machine may take long; a node that hangs must not hang the launch. */
+const START_TIMEOUT_MS = 60_000;
+const INLINE_START_TIMEOUT_MS = 120_000;
+/** More would only make each start slower. */
+const STARTS_AT_ONCE = 2 * availableParallelism();
+const DRAIN_MS = 5_000;
+
+interface Instance {
+  readonly instance: string;
+  readonly service: string;
+  pid: number;
+  meshPort: number;
+  edgePort: number | null;
+  restarts: number;
+}
+
+/**
+ * Starts every instance of the topology on this machine and resolves once all of them are ready and the edge's pass
+ * their health checks. Launches side by side share nothing but the cache of bundles.
+ *
+ * @throws UserError where the port is taken, the machine has too little, or the state folder can't be written
+ * @throws StartError where a node does not come up
+ */
+export async function launch(topology: Topology, options: LaunchOptions = {}): Promise<LocalRun> {
+  const { cwd = process.cwd(), port = 0, inline = false, onNotice = () => {}, signal } = options;
+  const instances = instancesOf(topology);
+  checkMachine(instances.length, inline);
+
+  // First what fails quickly: the port, then the folder.
+  const edges = Object.values(topology.services).filter(({ edge }) => edge);
+  const health = healthWatch(onNotice);
+  const balancer = await startBalancer({
+    ...options.balancer,
+    port,
+    services: edges.map((service) => ({ service: service.name, prefix: edgePrefix(topology, service) })),
+    onHealth: health.onHealth,
+  });
+  let dns: DnsServer | undefined;
+  let state: StateFolder | undefined;
+  const units: { supervised: Supervised; services: readonly string[] }[] = [];
+  const killAll = () => Promise.all(units.map(({ supervised }) => supervised.kill()));
+  const closeServers = async () => {
+    await balancer.close(0);
+    await dns?.close();
+  };
+
+  try {
+    signal?.throwIfAborted();
+    dns = await startDnsServer({ topology: topology.name });
+    const startTime = new Date();
+    const id = newRunId(topology.name, startTime);
+    state = makeStateFolder(cwd, id, topology);
+    const cache = join(cwd, STATE.root, 'cache');
+    const bundle = await bundleNode(cache);
+    const record: Omit<Deployment, 'instances' | 'stopTime'> = {
+      id,
+      topology,
+      topologyHash: hashValue(topology),
+      startTime: startTime.toISOString(),
+      pid: process.pid,
+      url: balancer.url,
+      resolver: dns.address,
+    };
+    const deploymentNow = (stopTime: string | null): Deployment => ({
+      ...record,
+      stopTime,
+      instances: instances.map((instance): DeployedInstance => ({ ...instance })),
+    });
+
+    const context: UnitContext = { bundle, dns, balancer, state, options, onRestarted: () => writeRecord(null) };
+    const folder = state;
+    let stopTime: string | null = null;
+    let launched = false;
+    const writeRecord = (stopped: string | null) => {
+      if (launched) folder.write(deploymentNow(stopped));
+    };
+    let ready = 0;
+    const onReady = (count: number) => {
+      ready += count;
+      options.onProgress?.(ready, instances.length);
+    };
+    options.onProgress?.(0, instances.length);
+    const groups = inline ? [instances] : instances.map((instance) => [instance]);
+    await startAll(groups, signal, async (group) => {
+      const supervised = superviseUnit(group, inline, context);
+      units.push({ supervised, services: [...new Set(group.map(({ service }) => service))] });
+      await supervised.started;
+      onReady(group.length);
+    });
+    await raceAbort(health.allHealthy(balancer), signal);
+    launched = true;
+    writable(state.path, () => folder.write(deploymentNow(null)));
+    await pruneDeployments(cwd);
+
+    let ending: Promise<void> | undefined;
+    const end = async (graceful: boolean) => {
+      health.stop();
+      if (graceful) {
+        await balancer.close(DRAIN_MS);
+        for (const services of stopOrder(topology)) {
+          const due = units.filter((unit) => unit.services.some((service) => services.has(service)));
+          await Promise.all(due.map(({ supervised }) => supervised.stop()));
+        }
+      }
+      await killAll();
+      await closeServers();
+      stopTime ??= new Date().toISOString();
+      writeRecord(stopTime);
+    };
+    return {
+      get deployment() {
+        return deploymentNow(stopTime);
+      },
+      folder: folder.path,
+      url: balancer.url,
+      stop() {
+        ending ??= end(true);
+        return ending;
+      },
+      async kill() {
+        await killAll();
+        ending ??= end(false);
+        await ending;
+      },
+    };
+  } catch (error) {
+    await killAll();
+    await closeServers();
+    state?.remove();
+    throw error;
+  }
+}
+
+interface UnitContext {
+  readonly bundle: NodeBundle;
+  readonly dns: DnsServer;
+  readonly balancer: Balancer;
+  readonly state: StateFolder;
+  readonly options: LaunchOptions;
+  readonly onRestarted: () => void;
+}
+
+/** One process for the instances given: one, or inline all. */
+function superviseUnit(group: readonly Instance[], inline: boolean, context: UnitContext): Supervised {
+  const { bundle, dns, balancer, state, options } = context;
+  const { onNotice = () => {}, backoff } = options;
+  const name = inline ? 'the process of all nodes' : (group[0]?.instance ?? '');
+  const byName = new Map(group.map((instance) => [instance.instance, instance]));
+
+  const settings = (instance: Instance, restarts: number): NodeSettings => ({
+    slice: state.slice(instance.service),
+    instance: instance.instance,
+    log: state.log(instance.instance),
+    address: HOST,
+    // Free ones at first, the same ever after: DNS and the balancer still name them.
+    meshPort: String(instance.meshPort),
+    edgePort: String(instance.edgePort ?? 0),
+    resolver: dns.address,
+    clock: 'machine',
+    restarts: String(restarts),
+  });
+  const variables = (restarts: number): Readonly<Record<string, string>> => {
+    const all = group.map((instance) => settings(instance, restarts));
+    if (!inline) return nodeVariables(all[0] ?? {});
+    const file = join(state.path, 'inline.json');
+    writeFileSync(file, JSON.stringify(all));
+    return { [ENVIRONMENT.inline]: file };
+  };
+  const onUp = (pid: number, messages: readonly ReadyMessage[], restarts: number) => {
+    for (const { instance: named, meshPort, edgePort } of messages) {
+      const instance = byName.get(named);
+      if (!instance) continue;
+      Object.assign(instance, { pid, meshPort, edgePort, restarts });
+      if (restarts > 0) continue;
+      dns.register(named, instance.service, HOST, meshPort);
+      if (edgePort !== null) balancer.register(named, instance.service, HOST, edgePort);
+    }
+    if (restarts === 0) return;
+    onNotice(`${name} is up again as process ${pid} (restart ${restarts})`);
+    context.onRestarted();
+  };
+
+  return supervise({
+    start: (restarts) =>
+      startNodeProcess({
+        name,
+        bundle,
+        nodes: group.length,
+        variables: variables(restarts),
+        startTimeoutMs: inline ? INLINE_START_TIMEOUT_MS : START_TIMEOUT_MS,
+      }),
+    onUp,
+    onCrash: (pid, reason, stderr, delayMs) => {
+      const said = stderr ? `; it said:\n${stderr}` : '';
+      onNotice(`${name} (process ${pid}) ${reason}; starting it again in ${delayMs / 1000} s${said}`);
+    },
+    ...(backoff && { backoff }),
+  });
+}
+
+function instancesOf(topology: Topology): readonly Instance[] {
+  return Object.values(topology.services).flatMap((service) =>
+    Array.from({ length: service.replicas }, (_, index) => ({
+      instance: instanceName(service.name, index + 1),
+      service: service.name,
+      pid: 0,
+      meshPort: 0,
+      edgePort: null,
+      restarts: 0,
+    })),
+  );
+}
+
+/** A bounded number at a time; the first failure ends the rest. */
+async function startAll<T>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  start: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  let failed = false;
+  const worker = async () => {
+    for (const item of queue) {
+      if (failed) return;
+      try {
+        await raceAbort(start(item), signal);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(STARTS_AT_ONCE, items.length) }, worker));
+}
+
+async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Waits for the edge's first health checks, and reports changes after them. */
+function healthWatch(onNotice: (line: string) => void) {
+  let changed = () => {};
+  let phase: 'starting' | 'up' | 'stopping' = 'starting';
+  return {
+    onHealth(service: string, instance: string, healthy: boolean) {
+      changed();
+      if (phase !== 'up') return;
+      onNotice(
+        healthy
+          ? `${instance} gets requests of the edge again`
+          : `${instance} fails its health check: ${service}'s requests go to others`,
+      );
+    },
+    async allHealthy(balancer: Balancer) {
+      while (Object.values(balancer.states()).some((state) => state !== 'healthy')) {
+        await new Promise<void>((resolve) => {
+          changed = resolve;
+        });
+      }
+      phase = 'up';
+    },
+    stop() {
+      phase = 'stopping';
+    },
+  };
+}
