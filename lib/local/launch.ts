@@ -11,6 +11,7 @@ import { bundleNode, type NodeBundle } from './bundle';
 import { type DnsServer, startDnsServer } from './dns-server';
 import { type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
 import { checkMachine } from './preflight';
+import { StartError } from './start-error';
 import { makeStateFolder, pruneDeployments, type StateFolder, writable } from './state-folder';
 import { stopOrder } from './stop-order';
 import { type Backoff, type Supervised, supervise } from './supervise';
@@ -51,6 +52,8 @@ const START_TIMEOUT_MS = 60_000;
 const INLINE_START_TIMEOUT_MS = 120_000;
 /** More would only make each start slower. */
 const STARTS_AT_ONCE = 2 * availableParallelism();
+/** From the last instance's start to the first passed health check of every edge instance. */
+const HEALTHY_WITHIN_MS = 60_000;
 const DRAIN_MS = 5_000;
 
 interface Instance {
@@ -135,7 +138,7 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
       await supervised.started;
       onReady(group.length);
     });
-    await raceAbort(health.allHealthy(balancer), signal);
+    await raceAbort(health.allHealthy(balancer, HEALTHY_WITHIN_MS), signal);
     launched = true;
     writable(state.path, () => folder.write(deploymentNow(null)));
     await pruneDeployments(cwd);
@@ -310,12 +313,21 @@ function healthWatch(onNotice: (line: string) => void) {
           : `${instance} fails its health check: ${service}'s requests go to others`,
       );
     },
-    async allHealthy(balancer: Balancer) {
-      while (Object.values(balancer.states()).some((state) => state !== 'healthy')) {
+    async allHealthy(balancer: Balancer, withinMs: number) {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        changed();
+      }, withinMs);
+      const unhealthy = () => Object.entries(balancer.states()).filter(([, state]) => state !== 'healthy');
+      while (unhealthy().length > 0) {
+        const [first] = unhealthy();
+        if (late) throw new StartError(first?.[0] ?? '', `did not pass a health check within ${withinMs / 1000} s`, '');
         await new Promise<void>((resolve) => {
           changed = resolve;
         });
       }
+      clearTimeout(timer);
       phase = 'up';
     },
     stop() {
