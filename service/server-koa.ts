@@ -41,7 +41,7 @@ export function koaServer(program: Program, via: Via, { handle, health }: Server
     const { anyMethod, method } = route.endpoint;
     const serve = (ctx: Context) => answer(ctx, route);
     if (anyMethod) router.all(route.pattern, serve);
-    else router.register(route.pattern, [method], serve);
+    else router.register(route.pattern, [method], serve, { pathAsRegExp: true });
   }
 
   app.use(router.routes());
