@@ -6,6 +6,7 @@ import type { Slice } from '../../model/slice';
 import type { Topology } from '../../model/topology';
 import { checkFlow } from './check-flow';
 import type { Departure, Explained, Findings } from './departure';
+import { slimEvent } from './parse-event';
 import { crashedProcesses, gapOf, newFacts, note, type ProcessFacts } from './process-facts';
 import { flowRecord } from './span-record';
 import { topologies } from './topologies';
@@ -48,7 +49,17 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
   const findings: Findings = { departures: [], explained: {} };
   const processes = new Map<string, ProcessFacts>();
   const flows = new Map<string, Event[]>();
+  const texts = new Map<string, string>();
   let events = 0;
+
+  /** One copy of a text that recurs; ids of requests recur in one flow only, and are forgotten before they are many. */
+  const once = (text: string): string => {
+    const known = texts.get(text);
+    if (known !== undefined) return known;
+    if (texts.size > 100_000) texts.clear();
+    texts.set(text, text);
+    return text;
+  };
 
   const add = (event: Event): void => {
     if (event.run !== run && event.run !== NO_RUN) return;
@@ -63,9 +74,10 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
     if (event.run !== run) return;
     events += 1;
     if (event.traceId === undefined) return;
+    const slim = slimEvent(event, once);
     const flow = flows.get(event.traceId);
-    if (flow) flow.push(event);
-    else flows.set(event.traceId, [event]);
+    if (flow) flow.push(slim);
+    else flows.set(event.traceId, [slim]);
   };
 
   const finish = (): Conformance => {
@@ -82,12 +94,14 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
       findings,
     };
     let spans = 0;
+    const flowsChecked = flows.size;
     let flowsDeparting = 0;
     let clientRequests = 0;
     for (const [traceId, list] of flows) {
       const before = findings.departures.length;
       const flow = flowRecord(traceId, list);
       checkFlow(flow, context);
+      flows.delete(traceId);
       spans += flow.spans.size;
       clientRequests += flow.client.size;
       if (findings.departures.length > before) flowsDeparting += 1;
@@ -103,7 +117,7 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
       finished: end !== null,
       events,
       duplicates: duplicatesIn(processes.values()),
-      flows: flows.size,
+      flows: flowsChecked,
       flowsDeparting,
       spans,
       departures,

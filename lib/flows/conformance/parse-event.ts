@@ -1,0 +1,74 @@
+import type { Event } from '../../model/event';
+
+const TEXTS = ['timestamp', 'event', 'process', 'instance', 'service', 'run'] as const;
+const OPTIONAL_TEXTS = [
+  'traceId',
+  'requestId',
+  'parentRequestId',
+  'place',
+  'endpoint',
+  'key',
+  'step',
+  'callee',
+] as const;
+const OPTIONAL_NUMBERS = ['status', 'repetition', 'attempt', 'reconnect', 'spanEvents', 'epoch', 'durationMs'] as const;
+
+/** The event on a line, or undefined for any other text: a half-written line, or another program's. */
+export function parseEvent(line: string): Event | undefined {
+  let value: Record<string, unknown> | null;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (value === null || typeof value !== 'object') return undefined;
+  for (const name of TEXTS) if (typeof value[name] !== 'string') return undefined;
+  if (!Number.isSafeInteger(value.seq) || (value.seq as number) < 1) return undefined;
+  for (const name of OPTIONAL_TEXTS) if (value[name] !== undefined && typeof value[name] !== 'string') return undefined;
+  for (const name of OPTIONAL_NUMBERS) {
+    if (value[name] !== undefined && typeof value[name] !== 'number') return undefined;
+  }
+  return value as unknown as Event;
+}
+
+/**
+ * The parts of a request's event that the check looks at, with every text that recurs kept once: what waits in memory
+ * for its flow to be whole.
+ */
+export function slimEvent(event: Event, once: (text: string) => string): Event {
+  const slim: Record<string, unknown> = {};
+  for (const name of KEPT) {
+    const value = event[name];
+    if (value !== undefined) slim[name] = typeof value === 'string' ? once(value) : value;
+  }
+  return slim as unknown as Event;
+}
+
+const KEPT = [
+  'event',
+  'seq',
+  'monotonicUs',
+  'process',
+  'instance',
+  'service',
+  'traceId',
+  'requestId',
+  'place',
+  'parentRequestId',
+  'endpoint',
+  'key',
+  'epoch',
+  'via',
+  'callPlace',
+  'step',
+  'repetition',
+  'attempt',
+  'reconnect',
+  'callee',
+  'peer',
+  'peerRequestId',
+  'status',
+  'durationMs',
+  'spanEvents',
+  'error',
+] as const satisfies readonly (keyof Event)[];

@@ -1,0 +1,123 @@
+import { StringDecoder } from 'node:string_decoder';
+import { type Conformance, runCheck } from '../lib/flows/conformance/check-run';
+import type { Departure } from '../lib/flows/conformance/departure';
+import { parseEvent } from '../lib/flows/conformance/parse-event';
+import { openLocalRun } from '../lib/logs/local-source';
+import type { LogSource, LogStream } from '../lib/logs/log-source';
+import { UserError } from '../lib/model/user-error';
+import { runCommand } from './command';
+
+interface Options {
+  readonly json?: boolean;
+  readonly all?: boolean;
+}
+
+/** Departures shown without `--all`. */
+const SHOWN = 20;
+/** A longer line is no event. */
+const MAX_LINE_CHARS = 1_048_576;
+
+runCommand((program, finish) => {
+  program
+    .name('check')
+    .description('Compares what a run did with what its topology, its seed and the logged outcomes say it had to do.')
+    .argument('<run-id>', 'as tools/load.ts printed it')
+    .option('--json', 'print the whole result as JSON')
+    .option('--all', `print every departure, not the first ${SHOWN} only`)
+    .addHelpText('after', '\nExit code: 0 the run conforms, 1 it departs or parts of its log are lost, 2 used wrongly.')
+    .action(async (run: string, options: Options) => {
+      const source = await openLocalRun(run);
+      const { result, foreign } = await check(source);
+      if (options.json) process.stdout.write(`${JSON.stringify({ ...result, foreignLines: foreign }, null, 2)}\n`);
+      else process.stdout.write(describe(result, foreign, options.all ?? false));
+      finish(result.verdict === 'conforms' ? 0 : 1);
+    });
+});
+
+async function check(source: LogSource): Promise<{ readonly result: Conformance; readonly foreign: number }> {
+  const { start, end } = source.manifest;
+  if (!start?.topology) {
+    throw new UserError({
+      where: source.place,
+      problem: start ? `the run went to ${start.url}, whose topology is not known` : 'the manifest has no start record',
+      remedy: 'check a run that tools/load.ts made against a deployment',
+    });
+  }
+  const checking = runCheck({ run: source.run, topology: start.topology, end, clientProcess: start.process });
+  let foreign = 0;
+  for await (const stream of source.streams()) {
+    await eachLine(stream, (line) => {
+      const event = parseEvent(line);
+      if (event) checking.add(event);
+      else foreign += 1;
+    });
+  }
+  return { result: checking.finish(), foreign };
+}
+
+async function eachLine(stream: LogStream, use: (line: string) => void): Promise<void> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of stream.chunks()) {
+    const lines = (rest + decoder.write(chunk)).split('\n');
+    rest = (lines.pop() as string).slice(0, MAX_LINE_CHARS);
+    for (const line of lines) if (line !== '') use(line);
+  }
+  if (rest !== '') use(rest);
+}
+
+const VERDICTS: Readonly<Record<Conformance['verdict'], string>> = {
+  conforms: 'conforms to',
+  departs: 'DEPARTS from',
+  incomplete: 'does not contradict, as far as its incomplete log tells,',
+};
+
+function describe(result: Conformance, foreign: number, all: boolean): string {
+  const { run, topology, verdict, finished, flows, flowsDeparting, spans, events, departures, explained } = result;
+  const lines = [`${run} ${VERDICTS[verdict]} ${topology}`];
+  lines.push(`  ${count(flows, 'flow')}, ${count(spans, 'span')}, ${count(events, 'event')}`);
+  if (!finished) lines.push('  unfinished: the run has no end record; what has not ended yet is not held against it');
+  const causes = Object.entries(explained).sort((a, b) => b[1] - a[1]);
+  if (causes.length > 0)
+    lines.push(`  explained by the log: ${causes.map(([cause, n]) => `${n} × ${cause}`).join(', ')}`);
+  if (foreign > 0) lines.push(`  ${count(foreign, 'line')} that ${foreign === 1 ? 'is' : 'are'} no event`);
+  if (result.duplicates > 0) lines.push(`  ${count(result.duplicates, 'event')} logged twice, counted once`);
+  if (departures.length === 0) return `${lines.join('\n')}\n`;
+
+  lines.push(
+    `  ${count(departures.length, 'departure')} in ${count(flowsDeparting, 'flow')}: ${kinds(departures)}`,
+    '',
+  );
+  const shown = all ? departures : departures.slice(0, SHOWN);
+  let flow: string | null | undefined;
+  for (const departure of shown) {
+    if (departure.traceId !== flow) {
+      flow = departure.traceId;
+      lines.push(flow === null ? 'the run as a whole' : `flow ${flow}`);
+      if (flow !== null) lines.push(`  npx ts-node tools/timeline.ts ${run} --flow ${flow}`);
+    }
+    const { kind, service, step, message, expected, actual } = departure;
+    lines.push(`  ${kind} at ${service}${step === null ? '' : ` (${step})`}: ${message}`);
+    lines.push(`    expected ${expected}; found ${actual}`);
+  }
+  if (shown.length < departures.length) {
+    lines.push('', `${departures.length - shown.length} more departures; --all shows them`);
+  }
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+function kinds(departures: readonly Departure[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of departures) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return Array.from(counts, ([kind, n]) => `${n} × ${kind}`).join(', ');
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+/** What comes out of a log must not steer a terminal. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+}
