@@ -25,19 +25,22 @@ export const WORD = {
   SPAN_EVENTS: 19,
   /** A 64-bit float; NaN: none. */
   DURATION: 20,
+  /** Microseconds of the process's monotonic clock as a 64-bit float; NaN: none. */
+  MONOTONIC: 22,
   /** From here on only where `FLAG.CALL` is set. */
-  CALL_PLACE: 22,
-  PEER_REQUEST: 24,
-  CALLEE: 26,
-  STEP: 27,
-  PEER: 28,
-  REPETITION: 29,
+  CALL_PLACE: 24,
+  PEER_REQUEST: 26,
+  CALLEE: 28,
+  STEP: 29,
+  PEER: 30,
+  REPETITION: 31,
   /** Attempt in the upper half, reconnect in the lower. */
-  ATTEMPT: 30,
+  ATTEMPT: 32,
 } as const;
 
-export const SHORT_WORDS = 22;
-export const CALL_WORDS = 32;
+/** Even, so that floats stay aligned. */
+export const SHORT_WORDS = 24;
+export const CALL_WORDS = 34;
 /** Bytes of key, error and fault together that a record has room for; longer ones are cut. */
 export const MAX_EXTRA_BYTES = 8_192;
 
@@ -107,11 +110,12 @@ export function extraOf(words: Int32Array, record: number): RecordExtra {
 /** A record in the making; readers fill it and a store copies it. */
 export interface RecordDraft {
   readonly words: Int32Array;
-  readonly duration: Float64Array;
+  /** The same memory; a word's index halved is its float's. */
+  readonly floats: Float64Array;
   extra: Uint8Array | null;
 }
 
 export function recordDraft(): RecordDraft {
   const words = new Int32Array(CALL_WORDS);
-  return { words, duration: new Float64Array(words.buffer), extra: null };
+  return { words, floats: new Float64Array(words.buffer), extra: null };
 }

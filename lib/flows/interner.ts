@@ -76,7 +76,7 @@ export function interner(): Interner {
     }
     const end = plainEnd(bytes, at);
     if (end < 0) return -1;
-    const id = intern((bytes as Buffer).latin1Slice(at, end));
+    const id = intern((bytes as Buffer).toString('latin1', at, end));
     if (slots[slot] === 0) slots[slot] = id + 1;
     return id;
   };

@@ -24,7 +24,7 @@ const PAGE_WORDS = 1 << (PAGE_BITS - 5);
 export function sequenceSet(): SequenceSet {
   const pages = new Map<number, Int32Array>();
   let currentNumber = -1;
-  let current = new Int32Array(0);
+  let current: Int32Array = new Int32Array(0);
   let size = 0;
   let last = 0;
 

@@ -1,0 +1,87 @@
+import { FLAG, flagsOf, hexOf, VIA, viaOf, WORD } from './event-record';
+import type { SpanTable } from './group-spans';
+import type { Pairing } from './pair-receipts';
+import type { FlowNode, FlowWarning, SpanNode } from './span-node';
+
+/**
+ * Makes flows of trees. A flow is one edge request: each client request is one, each root that no client request leads
+ * to is one; a second one in the same trace is a flow of its own, with a warning. Orphans (spans whose caller is
+ * nowhere) join the flow of their trace. Every span ends in exactly one flow.
+ */
+export function assembleFlows(table: SpanTable, pairing: Pairing): readonly FlowNode[] {
+  const { words, spans } = table;
+  const flows: FlowNode[] = [];
+  const byTrace = new Map<string, FlowNode[]>();
+
+  const add = (client: SpanNode | null, root: SpanNode, orphans: SpanNode[] = []): FlowNode => {
+    const flow: FlowNode = { client, root, orphans, warnings: [], complete: true };
+    if (client) claim(client);
+    claim(root);
+    for (const orphan of orphans) claim(orphan);
+    flows.push(flow);
+    const trace = hexOf(words, root.record + WORD.TRACE, 4);
+    const others = byTrace.get(trace);
+    if (others) others.push(flow);
+    else byTrace.set(trace, [flow]);
+    return flow;
+  };
+
+  for (const span of spans) {
+    if (!span.isClient) continue;
+    const children = span.calls.flatMap(({ child }) => (child ? [child] : []));
+    add(span, children[0] ?? span);
+  }
+  const orphans: SpanNode[] = [];
+  for (const span of pairing.parentless) {
+    if (isRoot(words, span)) add(null, span);
+    else orphans.push(span);
+  }
+  for (const [trace, own] of byTrace) {
+    if (own.length < 2) continue;
+    for (const flow of own) flow.warnings.push(secondRoot(trace, own.length));
+  }
+  const adopt = (span: SpanNode, warning: FlowWarning): void => {
+    const own = byTrace.get(hexOf(words, span.record + WORD.TRACE, 4)) ?? [];
+    // Which of several flows of a trace an orphan belongs to is unknown, so all of them are in doubt.
+    for (const flow of own.slice(1)) flow.warnings.push(warning);
+    const flow = own[0];
+    if (flow === undefined) add(null, span).warnings.push(warning);
+    else {
+      flow.warnings.push(warning);
+      if (flow.root.inFlow) flow.orphans.push(span);
+      claim(span);
+    }
+  };
+  for (const span of orphans) {
+    adopt(span, {
+      kind: 'orphan',
+      text: `a request came from ${hexOf(words, span.record + WORD.PARENT, 2)}, of which there is no event`,
+    });
+  }
+  // Only a cycle of parents is left: ids that contradict each other.
+  for (const span of spans) {
+    if (!span.inFlow) adopt(span, { kind: 'cycle', text: 'requests name each other as their callers' });
+  }
+  return flows;
+}
+
+/** A request that came by the edge, or without a caller. */
+function isRoot(words: Int32Array, { received, record }: SpanNode): boolean {
+  if (received >= 0 && viaOf(words[received] as number) === VIA.edge) return true;
+  return received >= 0 && (flagsOf(words[record] as number) & FLAG.PARENT) === 0;
+}
+
+/** Marks a tree as belonging to a flow; stops where it meets itself. */
+function claim(span: SpanNode): void {
+  const stack = [span];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (node.inFlow) continue;
+    node.inFlow = true;
+    for (const { child } of node.calls) if (child) stack.push(child);
+    for (const child of node.queued) stack.push(child);
+  }
+}
+
+function secondRoot(trace: string, count: number): FlowWarning {
+  return { kind: 'second-root', text: `${count} edge requests bear the trace id ${trace}` };
+}

@@ -1,0 +1,142 @@
+import { FLAG, flagsOf, hexOf, hlcMillis, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
+import type { SpanTable } from './group-spans';
+import type { Interner } from './interner';
+import { errorKindOf, type Pairing, wasReceived, wasRefused } from './pair-receipts';
+import type { ProcessLog } from './process-log';
+import type { CallNode, FlowNode, SpanNode } from './span-node';
+
+/** What the whole run knows that bears on single flows. */
+export interface RunKnowledge {
+  readonly names: Interner;
+  readonly processes: readonly ProcessLog[];
+  /** Whether the run's driver logs its requests: a root without them has lost them. */
+  readonly expectsClient: boolean;
+  /** Whether a process is the run's driver. */
+  isClient(origin: number): boolean;
+  /** Whether events of an instance, or of any instance of a service, are known to be lost. */
+  lossy(instance: string | undefined, service: string): boolean;
+}
+
+/** Whether all events of a span are there, as its last one counts them. */
+export function isWhole(span: SpanNode): boolean {
+  if (span.inferred) return false;
+  if (span.isClient) {
+    return span.calls.length > 0 && span.calls.every(({ sent, ended }) => sent >= 0 && ended >= 0);
+  }
+  return span.received >= 0 && span.expected > 0 && span.events >= span.expected;
+}
+
+/**
+ * Says of each flow what of it is lost. A span's last event counts its events; an answered call proves a span, a 202
+ * proves work that follows, a root's parent id proves a client. A call without any answer proves nothing: whether its
+ * receipt is lost is in doubt only where that instance did lose events.
+ */
+export function judgeCompleteness(
+  flows: readonly FlowNode[],
+  table: SpanTable,
+  pairing: Pairing,
+  run: RunKnowledge,
+): void {
+  for (const flow of flows) {
+    const { client, root, orphans, warnings } = flow;
+    if (client) judgeTree(client, flow, table, pairing, run);
+    else {
+      judgeTree(root, flow, table, pairing, run);
+      const hasParent = (flagsOf(table.words[root.record] as number) & FLAG.PARENT) !== 0;
+      if (run.expectsClient && hasParent && !warnings.some(({ kind }) => kind === 'orphan')) {
+        warnings.push({ kind: 'lost-client', text: "the client's events of this request are lost" });
+      }
+    }
+    for (const orphan of orphans) judgeTree(orphan, flow, table, pairing, run);
+    flow.complete = !warnings.some(({ kind }) => LOSS.has(kind));
+  }
+}
+
+const LOSS: ReadonlySet<FlowNode['warnings'][number]['kind']> = new Set([
+  'lost-events',
+  'lost-span',
+  'lost-client',
+  'may-be-lost',
+  'queued-work-missing',
+  'orphan',
+  'cycle',
+] as const);
+
+function judgeTree(top: SpanNode, flow: FlowNode, table: SpanTable, pairing: Pairing, run: RunKnowledge): void {
+  const stack = [top];
+  const met = new Set<SpanNode>();
+  for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
+    if (met.has(span)) continue;
+    met.add(span);
+    judgeSpan(span, flow, table, pairing, run);
+    for (const call of span.calls) {
+      if (call.child) stack.push(call.child);
+      else judgeUnanswered(call, flow, table, run);
+    }
+    for (const child of span.queued) stack.push(child);
+  }
+}
+
+function judgeSpan(span: SpanNode, { warnings }: FlowNode, { words }: SpanTable, pairing: Pairing, run: RunKnowledge) {
+  if (span.inferred) {
+    const name = peerOf(span.record, words, run) ?? calleeOf(span.record, words, run) ?? 'a callee';
+    warnings.push({ kind: 'lost-span', text: `${name} answered, but all its events of that request are lost` });
+    return;
+  }
+  const { instance } = run.processes[span.origin] as ProcessLog;
+  const id = (): string => `request ${hexOf(words, span.record + WORD.REQUEST, 2)} at ${instance}`;
+  if (!isWhole(span)) {
+    warnings.push({ kind: 'lost-events', text: `${id()}: ${whatIsLost(span)}` });
+  } else if (span.expected > 0 && span.events > span.expected) {
+    const text = `${id()}: ${span.events} events, where its last one counts ${span.expected}`;
+    warnings.push({ kind: 'too-many-events', text });
+  }
+  if (span.received >= 0) {
+    const isSend = span.status === 202 && viaOf(words[span.received] as number) === VIA.mesh;
+    if (isSend && span.queued.length === 0) {
+      warnings.push({ kind: 'queued-work-missing', text: `${id()}: accepted with 202, its work left no event` });
+    }
+    const sent = span.call?.sent ?? -1;
+    if (sent >= 0 && hlcMillis(words, span.received) < hlcMillis(words, sent)) {
+      const text = `${id()}: received before it was sent, by the hybrid clock`;
+      warnings.push({ kind: 'clock-order', text });
+    }
+  }
+  if (pairing.twice.has(span)) {
+    warnings.push({ kind: 'received-twice', text: `${id()}: answers a call that another request answers` });
+  }
+  if (pairing.unannounced.has(span)) {
+    warnings.push({ kind: 'unknown-call', text: `${id()}: its caller logged no such call` });
+  }
+}
+
+function whatIsLost({ isClient, calls, received, expected, events }: SpanNode): string {
+  if (isClient) return calls.some(({ sent }) => sent < 0) ? 'the sending is lost' : 'the end is lost';
+  const start = received < 0 ? 'the beginning is lost' : '';
+  const rest = expected === 0 ? 'the end is lost' : `${expected - events} of ${expected} events are lost`;
+  return start && expected === 0 ? `${start}, ${rest}` : rest;
+}
+
+function judgeUnanswered(call: CallNode, { warnings }: FlowNode, { words }: SpanTable, run: RunKnowledge): void {
+  const { ended, sent } = call;
+  const record = ended >= 0 ? ended : sent;
+  if (record < 0 || ended < 0 || wasRefused(words, call) || wasReceived({ words }, call)) return;
+  // An attempt that never started can't have been received.
+  if (sent < 0 && !call.caller.isClient && isWhole(call.caller)) return;
+  const service = calleeOf(record, words, run)?.split(' ')[0] ?? '';
+  const peer = peerOf(record, words, run) ?? (sent >= 0 ? peerOf(sent, words, run) : undefined);
+  if (!run.lossy(peer, service)) return;
+  const outcome = errorKindOf(words, ended) ?? statusOf(words[ended] as number);
+  const text = `a call of ${peer ?? service} ended with ${outcome}; if it was received, its events are lost`;
+  warnings.push({ kind: 'may-be-lost', text });
+}
+
+function peerOf(record: number, words: Int32Array, { names }: RunKnowledge): string | undefined {
+  const peer = words[record + WORD.PEER] as number;
+  return peer === NONE ? undefined : names.texts[peer];
+}
+
+function calleeOf(record: number, words: Int32Array, { names }: RunKnowledge): string | undefined {
+  const callee = words[record + WORD.CALLEE] as number;
+  return callee === NONE ? undefined : names.texts[callee];
+}

@@ -1,0 +1,146 @@
+import { CALL_WORDS, FLAG, flagsOf, lengthOf, type RecordDraft, SHORT_WORDS, WORD } from './event-record';
+
+/**
+ * Where records wait until all logs are read: in parts by trace id, so that a flow lies whole in one part and the
+ * tables that rebuild it stay small. Beyond a bound of memory, parts are written to a `Spill`.
+ */
+export interface EventStore {
+  add(draft: RecordDraft): void;
+  readonly records: number;
+  /** Whether some records are outside of memory. */
+  readonly spilled: boolean;
+  /** How many parts there are, for `part`: one while all records together are few. */
+  readonly parts: number;
+  /** The records of a part, one after the other. The memory is used again by the next call. */
+  part(index: number): Int32Array;
+}
+
+/** Room for records beyond memory: one growing sequence of bytes a part. */
+export interface Spill {
+  write(part: number, bytes: Uint8Array): void;
+  /** Bytes written to the part so far. */
+  size(part: number): number;
+  /** Fills `into` with all of the part's bytes. */
+  read(part: number, into: Uint8Array): void;
+}
+
+export interface StoreOptions {
+  /** @default none: everything stays in memory */
+  readonly spill?: Spill | undefined;
+  /** Records in memory beyond which the spill is used. @default 128 MiB */
+  readonly memoryBytes?: number;
+}
+
+/** A power of two. With 64 parts, ten million events make parts of some 18 MB. */
+const PARTS = 64;
+const CHUNK_WORDS = 16 * 1024;
+/** Up to so many words all records are one part, so that flows come in the order of their start: some 300,000 events. */
+const ONE_PART_WORDS = 8 * 1024 * 1024;
+
+export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOptions = {}): EventStore {
+  const full: Int32Array[][] = Array.from({ length: PARTS }, () => []);
+  const current: Int32Array[] = Array.from({ length: PARTS }, () => new Int32Array(0));
+  const used = new Int32Array(PARTS);
+  const free: Int32Array[] = [];
+  const chunksInMemory = Math.max(PARTS, Math.floor(memoryBytes / (4 * CHUNK_WORDS)));
+  let chunks = 0;
+  let records = 0;
+  let spilled = false;
+  let joined = new Int32Array(0);
+
+  const spillFull = (target: Spill): void => {
+    spilled = true;
+    for (let part = 0; part < PARTS; part++) {
+      for (const chunk of full[part] as Int32Array[]) {
+        target.write(part, new Uint8Array(chunk.buffer, 0, chunk.byteLength));
+        free.push(chunk);
+        chunks -= 1;
+      }
+      full[part] = [];
+    }
+  };
+
+  /** A record never crosses the end of its chunk; the words left over there stay zero, which `META` never is. */
+  const nextChunk = (part: number): Int32Array => {
+    const last = current[part] as Int32Array;
+    if (last.length > 0) (full[part] as Int32Array[]).push(last);
+    if (spill && chunks >= chunksInMemory) spillFull(spill);
+    const chunk = free.pop()?.fill(0) ?? new Int32Array(CHUNK_WORDS);
+    chunks += 1;
+    current[part] = chunk;
+    used[part] = 0;
+    return chunk;
+  };
+
+  const isSmall = (): boolean => !spilled && chunks * CHUNK_WORDS <= ONE_PART_WORDS;
+
+  const all = (): Int32Array => {
+    if (joined.length < chunks * CHUNK_WORDS) joined = new Int32Array(chunks * CHUNK_WORDS);
+    let at = 0;
+    for (let part = 0; part < PARTS; part++) {
+      for (const chunk of [...(full[part] as Int32Array[]), current[part] as Int32Array]) {
+        joined.set(chunk, at);
+        at += chunk.length;
+      }
+    }
+    return joined.subarray(0, at);
+  };
+
+  return {
+    add({ words, extra }) {
+      const meta = words[WORD.META] as number;
+      const fixed = (flagsOf(meta) & FLAG.CALL) !== 0 ? CALL_WORDS : SHORT_WORDS;
+      const length = lengthOf(meta);
+      const part = (words[WORD.TRACE + 3] as number) & (PARTS - 1);
+      let chunk = current[part] as Int32Array;
+      if ((used[part] as number) + length > chunk.length) chunk = nextChunk(part);
+      const at = used[part] as number;
+      for (let i = 0; i < fixed; i++) chunk[at + i] = words[i] as number;
+      if (extra) {
+        chunk[at + fixed] = extra.length;
+        new Uint8Array(chunk.buffer, 4 * (at + fixed + 1), extra.length).set(extra);
+      }
+      used[part] = at + length;
+      records += 1;
+    },
+    get records() {
+      return records;
+    },
+    get spilled() {
+      return spilled;
+    },
+    get parts() {
+      return isSmall() ? 1 : PARTS;
+    },
+    part(index) {
+      if (isSmall()) return all();
+      const inMemory = full[index] as Int32Array[];
+      const outside = spill ? spill.size(index) / 4 : 0;
+      const total = outside + inMemory.length * CHUNK_WORDS + (used[index] as number);
+      if (joined.length < total) joined = new Int32Array(Math.ceil(total * 1.25));
+      if (outside > 0) spill?.read(index, new Uint8Array(joined.buffer, 0, 4 * outside));
+      let at = outside;
+      for (const chunk of inMemory) {
+        joined.set(chunk, at);
+        at += CHUNK_WORDS;
+      }
+      joined.set((current[index] as Int32Array).subarray(0, used[index]), at);
+      return joined.subarray(0, total);
+    },
+  };
+}
+
+/** Calls `visit` with the index of each record's first word. */
+export function eachRecord(words: Int32Array, visit: (record: number) => void): void {
+  let at = 0;
+  while (at < words.length) {
+    const meta = words[at] as number;
+    if (meta === 0) {
+      // The unused end of a chunk: records begin anew at the next one.
+      at = (Math.floor(at / CHUNK_WORDS) + 1) * CHUNK_WORDS;
+      continue;
+    }
+    visit(at);
+    at += lengthOf(meta);
+  }
+}

@@ -1,0 +1,83 @@
+import type { EventError } from '../model/event';
+
+/** One end-user request, rebuilt: what the timeline shows and the check judges. Times are milliseconds. */
+export interface Flow {
+  readonly traceId: string;
+  /** The request key: the trace id unless the request brought one. */
+  readonly key: string;
+  /** Wall clock of the root's host at its receipt. */
+  readonly startTime: string;
+  /** Of the root; where that is lost, as the client measured it; null where both are. */
+  readonly durationMs: number | null;
+  readonly status: number | null;
+  /** False where events are known to be lost, or may be. */
+  readonly complete: boolean;
+  readonly warnings: readonly string[];
+  /** The driver's own view; null where it logged nothing. */
+  readonly client: Call | null;
+  /** The first span of the application. Where no instance received the request: the client itself, as service `client`. */
+  readonly root: Span;
+  /** Spans of the same trace that nobody's call leads to. */
+  readonly orphans: readonly Span[];
+}
+
+/** One request handled by one instance. */
+export interface Span {
+  readonly service: string;
+  readonly instance: string;
+  readonly process: string | null;
+  /** Null where no endpoint matched, or nothing is known of it. */
+  readonly endpoint: string | null;
+  readonly requestId: string;
+  readonly parentRequestId: string | null;
+  readonly place: string | null;
+  readonly via: 'edge' | 'mesh' | 'queue' | null;
+  readonly epoch: number | null;
+  /** Raw wall clock of its host at the receipt, or at its first event that was found. */
+  readonly startTime: string;
+  /** From the flow's start, placed by causality: not before its sending, not after its answer. */
+  readonly offsetMs: number;
+  /** What was added to the difference of the two hosts' raw clocks to get there; 0 where those agree to the millisecond. */
+  readonly correctionMs: number;
+  /** By the process's monotonic clock; null where its end is lost. */
+  readonly durationMs: number | null;
+  /** The part of it in which no call was under way. */
+  readonly selfMs: number | null;
+  readonly status: number | null;
+  readonly error: EventError | null;
+  readonly faults: readonly Readonly<Record<string, unknown>>[];
+  /** All its events are there. */
+  readonly complete: boolean;
+  /** None of its events is there; what is told of it comes from its caller. */
+  readonly inferred: boolean;
+  /** The flow's end waited for it. */
+  readonly critical: boolean;
+  /** Its attempts to call others, in the order sent. */
+  readonly calls: readonly Call[];
+  /** Work of a `send` that it answered with 202. */
+  readonly queued: readonly Span[];
+}
+
+/** One attempt of a call, as its sender saw it. */
+export interface Call {
+  /** `service METHOD /path` */
+  readonly callee: string | null;
+  readonly step: string | null;
+  readonly repetition: number | null;
+  readonly attempt: number | null;
+  readonly reconnect: number;
+  readonly callPlace: string | null;
+  readonly peer: string | null;
+  readonly peerRequestId: string | null;
+  /** False for an attempt that never started: no instance, or no time left. Null where that event is lost. */
+  readonly sent: boolean | null;
+  /** From the flow's start. */
+  readonly offsetMs: number;
+  readonly durationMs: number | null;
+  readonly status: number | null;
+  readonly error: EventError | null;
+  readonly bytes: number | null;
+  readonly critical: boolean;
+  /** The span that answered; null where nobody received it, or that is unknown. */
+  readonly child: Span | null;
+}

@@ -1,0 +1,200 @@
+import { FLAG, flagsOf, KIND, kindOf, statusOf, WORD } from './event-record';
+import { eachRecord } from './event-store';
+import { type CallNode, newSpan, type SpanNode } from './span-node';
+
+/** The spans of a part, and how to find one by its ids. */
+export interface SpanTable {
+  readonly words: Int32Array;
+  readonly floats: Float64Array;
+  readonly spans: readonly SpanNode[];
+  /** The span with the request id at `id`, in the trace of the record at `trace`. */
+  find(trace: number, id: number): SpanNode | undefined;
+  /** Makes a span that nobody logged known under an id. */
+  insert(span: SpanNode, id: number): void;
+}
+
+/**
+ * Gathers the events of each request. Within a span the process's own sequence is the order; requests that bear the same
+ * id in different processes stay apart.
+ */
+export function groupSpans(words: Int32Array, isClient: (origin: number) => boolean): SpanTable {
+  const floats = new Float64Array(words.buffer, words.byteOffset, words.length >> 1);
+  let events = 0;
+  eachRecord(words, () => {
+    events += 1;
+  });
+  const records = new Int32Array(events);
+  const groupOf = new Int32Array(events);
+  const nextFree = powerOfTwo(2 * events + 2);
+  /** Open addressing: number of a group + 1. */
+  const slots = new Int32Array(nextFree);
+  const firstRecords: number[] = [];
+  const sizes: number[] = [];
+  let count = 0;
+  eachRecord(words, (record) => {
+    let slot = hashAt(words, record + WORD.TRACE, record + WORD.REQUEST) & (nextFree - 1);
+    let group = -1;
+    while (slots[slot] !== 0) {
+      const candidate = (slots[slot] as number) - 1;
+      if (sameSpan(words, firstRecords[candidate] as number, record)) {
+        group = candidate;
+        break;
+      }
+      slot = (slot + 1) & (nextFree - 1);
+    }
+    if (group < 0) {
+      group = firstRecords.length;
+      slots[slot] = group + 1;
+      firstRecords.push(record);
+      sizes.push(0);
+    }
+    sizes[group] = (sizes[group] as number) + 1;
+    records[count] = record;
+    groupOf[count] = group;
+    count += 1;
+  });
+
+  // Counting sort: each span's records side by side, in the order read.
+  const ends = new Int32Array(firstRecords.length);
+  let sum = 0;
+  for (let group = 0; group < sizes.length; group++) {
+    ends[group] = sum;
+    sum += sizes[group] as number;
+  }
+  const sorted = new Int32Array(events);
+  for (let i = 0; i < events; i++) {
+    const group = groupOf[i] as number;
+    sorted[ends[group] as number] = records[i] as number;
+    ends[group] = (ends[group] as number) + 1;
+  }
+
+  const spans: SpanNode[] = [];
+  for (let group = 0; group < firstRecords.length; group++) {
+    const end = ends[group] as number;
+    const start = end - (sizes[group] as number);
+    sortBySequence(words, sorted, start, end);
+    spans.push(spanFrom(words, floats, sorted, start, end, isClient));
+  }
+
+  const inferred: { readonly span: SpanNode; readonly id: number }[] = [];
+  return {
+    words,
+    floats,
+    spans,
+    find(trace, id) {
+      let slot = hashAt(words, trace + WORD.TRACE, id) & (nextFree - 1);
+      while (slots[slot] !== 0) {
+        const group = (slots[slot] as number) - 1;
+        const record = firstRecords[group] as number;
+        if (sameTrace(words, record, trace) && sameId(words, record + WORD.REQUEST, id)) return spans[group];
+        slot = (slot + 1) & (nextFree - 1);
+      }
+      return inferred.find((entry) => sameTrace(words, entry.span.record, trace) && sameId(words, entry.id, id))?.span;
+    },
+    insert(span, id) {
+      inferred.push({ span, id });
+    },
+  };
+}
+
+function spanFrom(
+  words: Int32Array,
+  floats: Float64Array,
+  sorted: Int32Array,
+  start: number,
+  end: number,
+  isClient: (origin: number) => boolean,
+): SpanNode {
+  const first = sorted[start] as number;
+  const origin = words[first + WORD.ORIGIN] as number;
+  const span = newSpan(first, origin, isClient(origin), false);
+  span.events = end - start;
+  for (let i = start; i < end; i++) {
+    const record = sorted[i] as number;
+    const meta = words[record] as number;
+    const kind = kindOf(meta);
+    if ((flagsOf(meta) & FLAG.CALL) !== 0) {
+      if (kind === KIND.REQUEST_SENT) {
+        span.calls.push({ caller: span, sent: record, ended: -1, child: null, critical: false });
+      } else closeCall(words, span, record);
+    } else if (kind === KIND.REQUEST_RECEIVED) span.received = record;
+    else if (kind === KIND.RESULT_PRODUCED) span.result = record;
+    else if (kind === KIND.RESPONSE_SENT) span.ended = record;
+    else if (kind === KIND.ERROR) span.error = record;
+    else span.faults.push(record);
+    const announced = words[record + WORD.SPAN_EVENTS] as number;
+    if (announced > 0) {
+      span.expected = announced;
+      span.ended = record;
+    }
+  }
+  if (span.isClient) {
+    const answered = span.calls[span.calls.length - 1]?.ended ?? -1;
+    span.ended = answered;
+  }
+  if (span.ended >= 0) {
+    span.durationMs = floats[(span.ended + WORD.DURATION) >> 1] as number;
+    span.status = statusOf(words[span.ended] as number);
+  }
+  if (span.status === 0 && span.result >= 0) span.status = statusOf(words[span.result] as number);
+  return span;
+}
+
+/** The answer, or the failure, of the attempt that is still open at the same place; alone where it never started. */
+function closeCall(words: Int32Array, span: SpanNode, record: number): void {
+  const { calls } = span;
+  for (let i = 0; i < calls.length; i++) {
+    const call = calls[i] as CallNode;
+    if (call.ended >= 0 || call.sent < 0) continue;
+    if (!sameId(words, call.sent + WORD.CALL_PLACE, record + WORD.CALL_PLACE)) continue;
+    if (words[call.sent + WORD.ATTEMPT] !== words[record + WORD.ATTEMPT]) continue;
+    call.ended = record;
+    return;
+  }
+  calls.push({ caller: span, sent: -1, ended: record, child: null, critical: false });
+}
+
+function sortBySequence(words: Int32Array, sorted: Int32Array, start: number, end: number): void {
+  for (let i = start + 1; i < end; i++) {
+    const record = sorted[i] as number;
+    const seq = (words[record + WORD.SEQ] as number) >>> 0;
+    let j = i;
+    while (j > start && (words[(sorted[j - 1] as number) + WORD.SEQ] as number) >>> 0 > seq) {
+      sorted[j] = sorted[j - 1] as number;
+      j -= 1;
+    }
+    sorted[j] = record;
+  }
+}
+
+function sameSpan(words: Int32Array, a: number, b: number): boolean {
+  return (
+    words[a + WORD.ORIGIN] === words[b + WORD.ORIGIN] &&
+    sameId(words, a + WORD.REQUEST, b + WORD.REQUEST) &&
+    sameTrace(words, a, b)
+  );
+}
+
+export function sameTrace(words: Int32Array, a: number, b: number): boolean {
+  return sameId(words, a + WORD.TRACE, b + WORD.TRACE) && sameId(words, a + WORD.TRACE + 2, b + WORD.TRACE + 2);
+}
+
+/** Whether two ids of two words are the same. */
+export function sameId(words: Int32Array, a: number, b: number): boolean {
+  return words[a] === words[b] && words[a + 1] === words[b + 1];
+}
+
+export function hasId(words: Int32Array, at: number): boolean {
+  return words[at] !== 0 || words[at + 1] !== 0;
+}
+
+/** Mixes the last words of the trace id with the request id (multipliers of MurmurHash3's finaliser). */
+function hashAt(words: Int32Array, trace: number, id: number): number {
+  let h = Math.imul((words[id] as number) ^ (words[trace + 3] as number), 0x85ebca6b);
+  h = Math.imul((h ^ (h >>> 15)) + (words[id + 1] as number), 0xc2b2ae35);
+  return h ^ (h >>> 13);
+}
+
+function powerOfTwo(least: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(2, least)));
+}

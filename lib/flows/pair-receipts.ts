@@ -1,0 +1,140 @@
+import type { ErrorKind } from '../model/event';
+import { isWhole } from './completeness';
+import { extraOf, FLAG, flagsOf, KIND, kindOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
+import { hasId, type SpanTable, sameId } from './group-spans';
+import { type CallNode, newSpan, type SpanNode } from './span-node';
+
+/** What pairing could not settle by itself, for the flows that it concerns. */
+export interface Pairing {
+  /** Spans without a caller among the events: roots, and spans whose caller's events are lost. */
+  readonly parentless: readonly SpanNode[];
+  /** Spans that answer a call which another span answers too. */
+  readonly twice: ReadonlySet<SpanNode>;
+  /** Spans whose caller logged all its events, but no such call. */
+  readonly unannounced: ReadonlySet<SpanNode>;
+}
+
+/**
+ * Finds for each span the call that it answers. A pair is (caller's request id, place of the call); the client's request
+ * has no place, its pair is the request id alone; the work of a `send` hangs on the span that answered 202.
+ *
+ * Where the caller's answer proves that a span was there which left no event, an inferred one takes its place, so that
+ * what lies below it does not fall apart from the flow.
+ */
+export function pairReceipts(table: SpanTable): Pairing {
+  const twice = new Set<SpanNode>();
+  const unannounced = new Set<SpanNode>();
+  const callsOf = callIndex(table);
+  const waiting = table.spans.filter((span) => !pair(span, table, callsOf, twice, unannounced));
+  for (const span of table.spans) {
+    for (const call of span.calls) if (call.child === null && wasReceived(table, call)) inferChild(table, call);
+  }
+  const parentless = waiting.filter((span) => !pair(span, table, callsOf, twice, unannounced));
+  return { parentless, twice, unannounced };
+}
+
+/** True where the span has found its place, or needs none: the client's. */
+function pair(
+  span: SpanNode,
+  table: SpanTable,
+  callsOf: CallIndex,
+  twice: Set<SpanNode>,
+  unannounced: Set<SpanNode>,
+): boolean {
+  if (span.isClient) return true;
+  const { words } = table;
+  const { record } = span;
+  if ((flagsOf(words[record] as number) & FLAG.PARENT) === 0) return false;
+  const parent = table.find(record, record + WORD.PARENT);
+  if (parent === undefined || parent === span) return false;
+  span.parent = parent;
+  if (isQueued(words, span, parent)) {
+    parent.queued.push(span);
+    return true;
+  }
+  const call = callsOf(parent, record + WORD.PLACE);
+  if (call?.child?.inferred === false) twice.add(span);
+  if (call && (call.child === null || call.child.inferred)) {
+    call.child = span;
+    span.call = call;
+    return true;
+  }
+  if (!call && isWhole(parent)) unannounced.add(span);
+  const lost: CallNode = { caller: parent, sent: -1, ended: -1, child: span, critical: false };
+  parent.calls.push(lost);
+  span.call = lost;
+  return true;
+}
+
+/** Where the receipt itself is lost, the same place as the parent's tells the work of a `send` from a call. */
+function isQueued(words: Int32Array, span: SpanNode, parent: SpanNode): boolean {
+  if (span.received >= 0) return viaOf(words[span.received] as number) === VIA.queue;
+  if (parent.isClient) return false;
+  const place = parent.inferred ? parent.record + WORD.CALL_PLACE : parent.record + WORD.PLACE;
+  return hasId(words, place) && sameId(words, place, span.record + WORD.PLACE);
+}
+
+type CallIndex = (parent: SpanNode, place: number) => CallNode | undefined;
+
+/** From this many calls on a span's calls are looked up in a map. */
+const MANY_CALLS = 16;
+
+/** Finds a span's call by its place. Of several connections of one attempt the last one reached somebody. */
+function callIndex({ words }: SpanTable): CallIndex {
+  const maps = new Map<SpanNode, Map<number, CallNode[]>>();
+  const placeOf = ({ sent, ended }: CallNode): number => (sent >= 0 ? sent : ended) + WORD.CALL_PLACE;
+
+  const latest = (calls: readonly CallNode[], place: number): CallNode | undefined => {
+    for (let i = calls.length - 1; i >= 0; i--) {
+      const call = calls[i] as CallNode;
+      if (call.sent < 0 && call.ended < 0) continue;
+      if (sameId(words, placeOf(call), place) && !wasRefused(words, call)) return call;
+    }
+    return undefined;
+  };
+
+  return (parent, place) => {
+    if (parent.isClient) return parent.calls[0];
+    if (parent.calls.length < MANY_CALLS) return latest(parent.calls, place);
+    let map = maps.get(parent);
+    if (!map) {
+      map = new Map();
+      for (const call of parent.calls) {
+        const key = words[placeOf(call)] as number;
+        const same = map.get(key);
+        if (same) same.push(call);
+        else map.set(key, [call]);
+      }
+      maps.set(parent, map);
+    }
+    return latest(map.get(words[place] as number) ?? [], place);
+  };
+}
+
+/** Whether an instance certainly handled the request of a call: it says so, or gave a success. */
+export function wasReceived({ words }: Pick<SpanTable, 'words'>, { ended }: CallNode): boolean {
+  if (ended < 0 || kindOf(words[ended] as number) !== KIND.RESPONSE_RECEIVED) return false;
+  const status = statusOf(words[ended] as number);
+  return hasId(words, ended + WORD.PEER_REQUEST) || (status >= 200 && status < 400);
+}
+
+/** Whether certainly nobody handled it: no byte was sent. */
+export function wasRefused(words: Int32Array, { ended }: CallNode): boolean {
+  const kind = errorKindOf(words, ended);
+  return kind === 'CONNECT' || kind === 'NO_INSTANCE';
+}
+
+export function errorKindOf(words: Int32Array, record: number): ErrorKind | undefined {
+  if (record < 0 || kindOf(words[record] as number) !== KIND.ERROR) return undefined;
+  return extraOf(words, record).error?.kind;
+}
+
+function inferChild(table: SpanTable, call: CallNode): void {
+  const { words } = table;
+  const span = newSpan(call.ended, NONE, false, true);
+  span.status = statusOf(words[call.ended] as number);
+  span.parent = call.caller;
+  span.call = call;
+  call.child = span;
+  if (hasId(words, call.ended + WORD.PEER_REQUEST)) table.insert(span, call.ended + WORD.PEER_REQUEST);
+}

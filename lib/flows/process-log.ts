@@ -1,0 +1,81 @@
+import type { Event } from '../model/event';
+import { type SequenceSet, sequenceSet } from './sequence-set';
+
+/** What is known of one process that logged, or of which others said that it did. */
+export interface ProcessLog {
+  /** Number of the process in records. */
+  readonly id: number;
+  readonly process: string;
+  readonly instance: string;
+  readonly service: string;
+  readonly topology: string;
+  /** Names of the streams its lines stood in. */
+  readonly streams: Set<string>;
+  /** Sequence numbers seen of the run. */
+  readonly seen: SequenceSet;
+  /** Sequence numbers seen of the process's own events. */
+  readonly own: SequenceSet;
+  /** The run's last sequence number as CLOCK and SERVICE_DOWN tell it. */
+  lastTold: number;
+  /** Events that the process itself counted as dropped, of any run. */
+  dropped: number;
+  up: Event | null;
+  down: Event | null;
+  /** CLOCK events in the order read. */
+  readonly clocks: Event[];
+}
+
+/** Takes in what processes say of themselves; numbers them in the order met. */
+export interface ProcessLogs {
+  readonly all: readonly ProcessLog[];
+  number(process: string, instance: string, service: string, topology: string): number;
+  /** An event without a run. False for one that was seen before. */
+  take(event: Event, stream: string): boolean;
+}
+
+/** @param run whose sequence numbers count */
+export function processLogs(run: string): ProcessLogs {
+  const all: ProcessLog[] = [];
+  const numbers = new Map<string, number>();
+
+  const number = (process: string, instance: string, service: string, topology: string): number => {
+    const key = JSON.stringify([process, instance, service, topology]);
+    const known = numbers.get(key);
+    if (known !== undefined) return known;
+    const id = all.length;
+    all.push({
+      id,
+      process,
+      instance,
+      service,
+      topology,
+      streams: new Set(),
+      seen: sequenceSet(),
+      own: sequenceSet(),
+      lastTold: 0,
+      dropped: 0,
+      up: null,
+      down: null,
+      clocks: [],
+    });
+    numbers.set(key, id);
+    return id;
+  };
+
+  return {
+    all,
+    number,
+    take(event, stream) {
+      const log = all[number(event.process, event.instance, event.service, event.topology)] as ProcessLog;
+      log.streams.add(stream);
+      if (!log.own.add(event.seq)) return false;
+      const told = event.runs?.[run];
+      if (typeof told === 'number' && Number.isSafeInteger(told) && told > log.lastTold) log.lastTold = told;
+      if (event.event === 'SERVICE_UP') log.up = event;
+      else if (event.event === 'SERVICE_DOWN') log.down = event;
+      else if (event.event === 'CLOCK') log.clocks.push(event);
+      else if (event.event === 'LOG_DROPPED' && typeof event.dropped === 'number') log.dropped += event.dropped;
+      return true;
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { assembleFlows } from './assemble-flows';
+import { judgeCompleteness, type RunKnowledge } from './completeness';
+import { markCriticalPath } from './critical-path';
+import { WORD, wallMillis } from './event-record';
+import type { EventStore } from './event-store';
+import { groupSpans, type SpanTable } from './group-spans';
+import { pairReceipts } from './pair-receipts';
+import type { FlowNode } from './span-node';
+import { firstEvent } from './span-times';
+
+/** The flows of one part of the run's records, by start. */
+export interface FlowBatch {
+  readonly table: SpanTable;
+  readonly flows: readonly FlowNode[];
+}
+
+/**
+ * Rebuilds flows from records, part by part: what a batch holds is overwritten when the next one is asked for.
+ *
+ * The order of the steps:
+ * 1. Events of one request make a span. (Lines read twice are gone already: the reader knows them by sequence number.)
+ * 2. Receipts find the call that they answer, and inferred spans fill holes. Only then is it known who has no caller.
+ * 3. Trees become flows; what hangs nowhere joins the flow of its trace.
+ * 4. What is lost is judged on the finished trees: only there does a missing child show.
+ * 5. The critical path needs the finished trees too, and nothing of the judgement.
+ */
+export function* rebuildFlows(store: EventStore, run: RunKnowledge): Generator<FlowBatch> {
+  const { parts } = store;
+  for (let part = 0; part < parts; part++) {
+    const words = store.part(part);
+    if (words.length === 0) continue;
+    const table = groupSpans(words, (origin) => run.isClient(origin));
+    const pairing = pairReceipts(table);
+    const flows = assembleFlows(table, pairing);
+    judgeCompleteness(flows, table, pairing, run);
+    for (const flow of flows) markCriticalPath(flow, words);
+    yield { table, flows: sortByStart(flows, table) };
+  }
+}
+
+function sortByStart(flows: readonly FlowNode[], table: SpanTable): readonly FlowNode[] {
+  const { words } = table;
+  return flows
+    .map((flow) => ({ flow, at: wallMillis(words, firstEvent(table, flow.root)) }))
+    .sort(
+      (a, b) =>
+        a.at - b.at ||
+        (words[a.flow.root.record + WORD.SEQ] as number) - (words[b.flow.root.record + WORD.SEQ] as number),
+    )
+    .map(({ flow }) => flow);
+}

@@ -1,0 +1,95 @@
+/**
+ * A span and a call while flows are rebuilt: numbers that point to records of the part at hand, -1 where there is none.
+ * `describeFlow` makes of them what users see.
+ */
+export interface SpanNode {
+  /** Any record of the span: for its ids. Of an inferred span, the record of the call that reveals it. */
+  readonly record: number;
+  /** Number of the process; -1 of an inferred span. */
+  readonly origin: number;
+  readonly isClient: boolean;
+  received: number;
+  result: number;
+  /** The event that closes the span. */
+  ended: number;
+  /** An error of the request itself. */
+  error: number;
+  readonly faults: number[];
+  /** How many events were found, and how many the last one announces (0: it is not there, or does not say). */
+  events: number;
+  expected: number;
+  status: number;
+  durationMs: number;
+  /** In the order sent. */
+  readonly calls: CallNode[];
+  /** The work of a `send` that this span answered with 202. */
+  readonly queued: SpanNode[];
+  parent: SpanNode | null;
+  /** The call that this span answers. */
+  call: CallNode | null;
+  /** Nothing that it logged was found; the peer's events show that it was there. */
+  readonly inferred: boolean;
+  critical: boolean;
+  inFlow: boolean;
+}
+
+/** One attempt to have a request answered, as its sender saw it. */
+export interface CallNode {
+  readonly caller: SpanNode;
+  sent: number;
+  ended: number;
+  child: SpanNode | null;
+  critical: boolean;
+}
+
+/** One end-user request: its spans as a tree, and what is known to be missing. */
+export interface FlowNode {
+  readonly client: SpanNode | null;
+  /** The first span of the application; the client's own where no instance received the request. */
+  readonly root: SpanNode;
+  /** Spans of the same trace whose caller left no event, and nobody's call leads to. */
+  readonly orphans: SpanNode[];
+  readonly warnings: FlowWarning[];
+  complete: boolean;
+}
+
+export interface FlowWarning {
+  readonly kind:
+    | 'lost-events'
+    | 'lost-span'
+    | 'lost-client'
+    | 'may-be-lost'
+    | 'queued-work-missing'
+    | 'orphan'
+    | 'second-root'
+    | 'received-twice'
+    | 'unknown-call'
+    | 'too-many-events'
+    | 'clock-order'
+    | 'cycle';
+  readonly text: string;
+}
+
+export function newSpan(record: number, origin: number, isClient: boolean, inferred: boolean): SpanNode {
+  return {
+    record,
+    origin,
+    isClient,
+    received: -1,
+    result: -1,
+    ended: -1,
+    error: -1,
+    faults: [],
+    events: 0,
+    expected: 0,
+    status: 0,
+    durationMs: Number.NaN,
+    calls: [],
+    queued: [],
+    parent: null,
+    call: null,
+    inferred,
+    critical: false,
+    inFlow: false,
+  };
+}

@@ -1,0 +1,203 @@
+import { extraOf, KIND, kindOf, NONE, statusOf, WORD } from './event-record';
+import type { SpanTable } from './group-spans';
+import { type Histogram, histogram } from './histogram';
+import type { Interner } from './interner';
+import type { ProcessLog } from './process-log';
+import type { CallNode, FlowNode, SpanNode } from './span-node';
+import { callDurationMs, selfMs } from './span-times';
+
+/** What one endpoint of a service did in the run. */
+export interface EndpointStatistics {
+  readonly service: string;
+  /** `?` where no endpoint matched. */
+  readonly endpoint: string;
+  /** Requests handled, those among them that failed (status 500 and above, or no answer). */
+  calls: number;
+  errors: number;
+  /** Milliseconds from receipt to end. */
+  readonly duration: Histogram;
+  /** Milliseconds in which it waited for no callee. */
+  readonly self: Histogram;
+  /** Milliseconds of its own on critical paths, over all flows. */
+  criticalMs: number;
+}
+
+/** What one service saw of the calls to an endpoint of another. */
+export interface EdgeStatistics {
+  readonly caller: string;
+  /** `service METHOD /path` */
+  readonly callee: string;
+  /** Attempts, those among them that failed (no usable answer, or status 500 and above), and those that were retries. */
+  attempts: number;
+  errors: number;
+  retries: number;
+  readonly errorKinds: Map<string, number>;
+  /** Milliseconds of an attempt as the caller measured it. */
+  readonly duration: Histogram;
+}
+
+export interface Statistics {
+  flows: number;
+  incomplete: number;
+  /** Flows whose root failed, or that no instance received. */
+  failed: number;
+  spans: number;
+  readonly duration: Histogram;
+  readonly statuses: Map<number, number>;
+  readonly endpoints: ReadonlyMap<string, EndpointStatistics>;
+  readonly edges: ReadonlyMap<string, EdgeStatistics>;
+}
+
+export interface StatisticsBuilder extends Statistics {
+  add(flow: FlowNode, table: SpanTable): void;
+}
+
+/** Statistics over flows, in memory that does not grow with their number. */
+export function statistics(names: Interner, processes: readonly ProcessLog[]): StatisticsBuilder {
+  const endpoints = new Map<string, EndpointStatistics>();
+  const edges = new Map<string, EdgeStatistics>();
+  const statuses = new Map<number, number>();
+  // The same series by numbers, which spares a text for each span.
+  const endpointsByNumber = new Map<number, EndpointStatistics>();
+  const edgesByNumber = new Map<number, EdgeStatistics>();
+  const total = histogram();
+  const stack: SpanNode[] = [];
+  const counts = { flows: 0, incomplete: 0, failed: 0, spans: 0 };
+
+  const endpointOf = (origin: number, endpoint: number): EndpointStatistics => {
+    const number = origin * 0x100000 + endpoint + 1;
+    let found = endpointsByNumber.get(number);
+    if (!found) {
+      const service = (processes[origin] as ProcessLog).service;
+      const name = endpoint === NONE ? '?' : (names.texts[endpoint] as string);
+      const key = `${service} ${name}`;
+      found = endpoints.get(key) ?? {
+        service,
+        endpoint: name,
+        calls: 0,
+        errors: 0,
+        duration: histogram(),
+        self: histogram(),
+        criticalMs: 0,
+      };
+      endpoints.set(key, found);
+      endpointsByNumber.set(number, found);
+    }
+    return found;
+  };
+
+  const edgeOf = (origin: number, callee: number): EdgeStatistics => {
+    const number = origin * 0x100000 + callee + 1;
+    let found = edgesByNumber.get(number);
+    if (!found) {
+      const caller = (processes[origin] as ProcessLog).service;
+      const name = callee === NONE ? '?' : (names.texts[callee] as string);
+      const key = `${caller} ${name}`;
+      found = edges.get(key) ?? {
+        caller,
+        callee: name,
+        attempts: 0,
+        errors: 0,
+        retries: 0,
+        errorKinds: new Map(),
+        duration: histogram(),
+      };
+      edges.set(key, found);
+      edgesByNumber.set(number, found);
+    }
+    return found;
+  };
+
+  const addCall = (call: CallNode, table: SpanTable): void => {
+    const { words } = table;
+    const record = call.sent >= 0 ? call.sent : call.ended;
+    if (record < 0 || call.caller.inferred) return;
+    const edge = edgeOf(call.caller.origin, words[record + WORD.CALLEE] as number);
+    edge.attempts += 1;
+    if ((words[record + WORD.ATTEMPT] as number) >> 16 > 1) edge.retries += 1;
+    if (call.ended < 0) return;
+    const failed = kindOf(words[call.ended] as number) === KIND.ERROR;
+    const status = statusOf(words[call.ended] as number);
+    if (failed || status >= 500) {
+      edge.errors += 1;
+      const kind = failed ? (extraOf(words, call.ended).error?.kind ?? 'INTERNAL') : String(status);
+      edge.errorKinds.set(kind, (edge.errorKinds.get(kind) ?? 0) + 1);
+    }
+    edge.duration.add(callDurationMs(table, call));
+  };
+
+  const addSpan = (span: SpanNode, table: SpanTable): void => {
+    counts.spans += 1;
+    const { words } = table;
+    const own = selfMs(table, span);
+    const series = endpointOf(span.origin, words[span.record + WORD.ENDPOINT] as number);
+    series.calls += 1;
+    if (span.status >= 500 || (span.status === 0 && span.ended >= 0)) series.errors += 1;
+    series.duration.add(span.durationMs);
+    series.self.add(own);
+    if (!span.critical || Number.isNaN(span.durationMs)) return;
+    let critical = span.durationMs;
+    for (const call of span.calls) if (call.critical) critical -= callDurationMs(table, call) || 0;
+    series.criticalMs += Math.max(0, critical);
+  };
+
+  const addTree = (top: SpanNode, table: SpanTable): void => {
+    stack.push(top);
+    for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
+      if (!span.inferred && !span.isClient) addSpan(span, table);
+      for (const call of span.calls) {
+        addCall(call, table);
+        if (call.child) stack.push(call.child);
+      }
+      for (const child of span.queued) stack.push(child);
+    }
+  };
+
+  return {
+    endpoints,
+    edges,
+    statuses,
+    duration: total,
+    get flows() {
+      return counts.flows;
+    },
+    get incomplete() {
+      return counts.incomplete;
+    },
+    get failed() {
+      return counts.failed;
+    },
+    get spans() {
+      return counts.spans;
+    },
+    add(flow, table) {
+      const { client, root } = flow;
+      counts.flows += 1;
+      if (!flow.complete) counts.incomplete += 1;
+      if (hasFailed(flow)) counts.failed += 1;
+      const status = flowStatus(flow);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      total.add(flowDurationMs(flow, table));
+      addTree(client ?? root, table);
+      for (const orphan of flow.orphans) addTree(orphan, table);
+    },
+  };
+}
+
+/** Status of the root's answer; where the root left none, what the client saw; 0 where nobody saw any. */
+export function flowStatus({ root, client }: FlowNode): number {
+  return root.status || (client?.status ?? 0);
+}
+
+/** The root's own duration; where it is lost, what the client measured; NaN where both are unknown. */
+export function flowDurationMs({ root, client }: FlowNode, table: SpanTable): number {
+  if (!Number.isNaN(root.durationMs)) return root.durationMs;
+  const call = client?.calls[0];
+  return call ? callDurationMs(table, call) : Number.NaN;
+}
+
+/** Answered with 500 and above, or not answered at all. */
+export function hasFailed(flow: FlowNode): boolean {
+  const status = flowStatus(flow);
+  return status >= 500 || (status === 0 && (flow.root.ended >= 0 || (flow.client?.ended ?? -1) >= 0));
+}
