@@ -155,7 +155,7 @@ interface Incoming {
   readonly via: 'edge' | 'mesh' | 'queue';
   readonly from: RawEvent | undefined;
   readonly process: Process;
-  readonly peer?: string;
+  readonly peer?: string | undefined;
   readonly deadlineMs: number;
   /** When the caller stops listening. */
   readonly goneAt: number;
@@ -192,7 +192,7 @@ export function simulateInto(
   const emit = (span: Span, at: number, fields: Partial<Event>, from?: RawEvent): RawEvent | undefined => {
     if (at >= span.process.diesAt) return undefined;
     span.events += 1;
-    const raw = { at, process: span.process, run, fields: { ...span.fields, ...fields }, from };
+    const raw = { at, process: span.process, run, common: span.fields, fields, from };
     log.add(raw);
     span.last = raw;
     endAt = Math.max(endAt, at);
@@ -260,12 +260,13 @@ export function simulateInto(
     const result = {
       event: 'RESULT_PRODUCED',
       status,
+      durationMs: round(knownAt - at),
       ...(ended.failure && { error: ended.failure.error }),
     } as const;
     truth.endAt = knownAt;
     truth.status = status;
     if (via === 'queue') {
-      emit(span, knownAt, { ...result, durationMs: round(knownAt - at), spanEvents: span.events + 1 });
+      emit(span, knownAt, { ...result, spanEvents: span.events + 1 });
       return { at: knownAt, status };
     }
     const produced = emit(span, knownAt, result);
@@ -276,7 +277,7 @@ export function simulateInto(
   const finish = (span: Span, { at, goneAt }: Incoming, sentAt: number, status: number, bytes: number): void => {
     const last = { durationMs: round(sentAt - at), spanEvents: span.events + 1 };
     if (sentAt < goneAt) emit(span, sentAt, { event: 'RESPONSE_SENT', status, bytes, ...last });
-    else emit(span, sentAt, { event: 'ERROR', error: { kind: 'CLIENT_GONE', message: 'caller went away' }, ...last });
+    else emit(span, sentAt, { event: 'ERROR', status, error: { kind: 'CLIENT_GONE', message: 'caller went away' }, ...last });
   };
 
   /** Takes a `send` in, answers 202, and works on it afterwards. */
@@ -335,6 +336,7 @@ export function simulateInto(
       goneAt: Number.POSITIVE_INFINITY,
       deadlineMs: endpoint.deadlineMs,
       siblings: truth.children,
+      peer: undefined,
     });
     return { at: at + 0.02, status: 202, requestId: truth.requestId, from: received };
   };

@@ -36,6 +36,8 @@ export interface RawEvent {
   readonly process: Process;
   readonly run: string;
   readonly fields: Partial<Event>;
+  /** What all events of its request share. */
+  readonly common?: Partial<Event>;
   readonly from?: RawEvent | undefined;
   hlc?: string;
 }
@@ -97,7 +99,7 @@ export function logWriter(
     if (raw.run !== NO_RUN) writer.active.add(raw.run);
     raw.hlc = raw.from ? writer.clock.receive(raw.from.hlc) : writer.clock.tick();
     if (raw.at >= process.diesAt - process.lostTailMs) return;
-    const event = inFieldOrder({
+    const event = inFieldOrder(raw.common ?? raw.fields, {
       ...raw.fields,
       ...(raw.fields.event === 'SERVICE_DOWN' && { runs: takeActive(writer) }),
       timestamp: isoTime(Math.floor(raw.at + hostError(process.host, raw.at))),
@@ -109,7 +111,7 @@ export function logWriter(
       instance: process.instance,
       service: process.service,
       topology,
-    } as Event);
+    });
     sink({ file: process.service === 'client' ? 'client.log' : `${process.instance}.log`, event, at: raw.at });
     if (raw.fields.event === 'SERVICE_DOWN') writers.delete(process);
   };
@@ -165,9 +167,12 @@ export function lineOf(event: Event): string {
   return JSON.stringify(event);
 }
 
-function inFieldOrder(event: Event): Event {
+function inFieldOrder(common: Partial<Event>, own: Partial<Event>): Event {
   const ordered: Record<string, unknown> = {};
-  for (const field of FIELD_ORDER) if (event[field] !== undefined) ordered[field] = event[field];
+  for (const field of FIELD_ORDER) {
+    const value = own[field] ?? common[field];
+    if (value !== undefined) ordered[field] = value;
+  }
   return ordered as unknown as Event;
 }
 
