@@ -4,10 +4,10 @@ import type { StepSpec, TopologySpec } from '../../lib/model/spec';
 import type { Topology } from '../../lib/model/topology';
 
 /**
- * Valid topologies of one to six services, each calling only later ones (so that every flow ends), with every kind of
+ * Valid specifications of one to six services, each calling only later ones (so that every flow ends), with every kind of
  * step, nesting, several endpoints, replicas, retries and short deadlines.
  */
-export const arbitraryTopology: fc.Arbitrary<Topology> = fc
+export const arbitrarySpec: fc.Arbitrary<TopologySpec> = fc
   .integer({ min: 1, max: 6 })
   .chain((services) => fc.tuple(...Array.from({ length: services }, (_, index) => arbitraryService(index, services))))
   .map((services) => {
@@ -16,8 +16,10 @@ export const arbitraryTopology: fc.Arbitrary<Topology> = fc
       defaults: { deadlineMs: 400 },
       services: Object.fromEntries(services.map((service, index) => [nameOf(index), service])),
     };
-    return resolve(spec as unknown as TopologySpec, 'random');
+    return spec as unknown as TopologySpec;
   });
+
+export const arbitraryTopology: fc.Arbitrary<Topology> = arbitrarySpec.map((spec) => resolve(spec, 'random'));
 
 const nameOf = (index: number): string => `s${index}`;
 

@@ -277,7 +277,13 @@ export function simulateInto(
   const finish = (span: Span, { at, goneAt }: Incoming, sentAt: number, status: number, bytes: number): void => {
     const last = { durationMs: round(sentAt - at), spanEvents: span.events + 1 };
     if (sentAt < goneAt) emit(span, sentAt, { event: 'RESPONSE_SENT', status, bytes, ...last });
-    else emit(span, sentAt, { event: 'ERROR', status, error: { kind: 'CLIENT_GONE', message: 'caller went away' }, ...last });
+    else
+      emit(span, sentAt, {
+        event: 'ERROR',
+        status,
+        error: { kind: 'CLIENT_GONE', message: 'caller went away' },
+        ...last,
+      });
   };
 
   /** Takes a `send` in, answers 202, and works on it afterwards. */
