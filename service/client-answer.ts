@@ -10,8 +10,11 @@ export const CONNECTIONS = {
   idleMs: 30_000,
   /** What a node's mesh port keeps idle connections open for: above the client's, and above a balancer's usual 60 s. */
   serverIdleMs: 75_000,
-  /** A connection that is not made by then counts as CONNECT, also where the attempt has time left. */
-  connectMs: 2_000,
+  /**
+   * A connection that is not made by then counts as CONNECT, also where the attempt has time left. A full backlog drops
+   * the first packet, which is sent again after 1 s and 3 s: both must have their chance.
+   */
+  connectMs: 5_000,
   /** To one instance; further requests wait for a free one within their time. */
   perInstance: 1_024,
 } as const;

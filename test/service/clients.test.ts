@@ -282,7 +282,7 @@ for (const [name, create] of Object.entries(CLIENTS)) {
     t.is((await client.request(to(port))).status, 200);
   });
 
-  test(`${name}: a thousand requests at once are all answered, each with its own answer`, async (t) => {
+  test.serial(`${name}: a thousand requests at once are all answered, each with its own answer`, async (t) => {
     const { port } = await http(t, (request, response) => setImmediate(() => response.end(request.url)));
     const client = open(t);
     const paths = Array.from({ length: 1_000 }, (_, i) => `/${i}`);
@@ -293,7 +293,7 @@ for (const [name, create] of Object.entries(CLIENTS)) {
     );
   });
 
-  test(`${name}: requests beyond the connections of an instance wait for a free one`, async (t) => {
+  test.serial(`${name}: requests beyond the connections of an instance wait for a free one`, async (t) => {
     const held: (() => void)[] = [];
     const arrived = signal();
     const { port, connections } = await http(t, (_request, response) => {
