@@ -46,6 +46,8 @@ export interface Statistics {
   readonly statuses: Map<number, number>;
   readonly endpoints: ReadonlyMap<string, EndpointStatistics>;
   readonly edges: ReadonlyMap<string, EdgeStatistics>;
+  /** Instances that answered calls, as their callers name them. */
+  readonly peers: ReadonlySet<string>;
 }
 
 export interface StatisticsBuilder extends Statistics {
@@ -57,6 +59,8 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
   const endpoints = new Map<string, EndpointStatistics>();
   const edges = new Map<string, EdgeStatistics>();
   const statuses = new Map<number, number>();
+  const peers = new Set<string>();
+  const peersByNumber = new Set<number>();
   // The same series by numbers, which spares a text for each span.
   const endpointsByNumber = new Map<number, EndpointStatistics>();
   const edgesByNumber = new Map<number, EdgeStatistics>();
@@ -115,6 +119,11 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     const edge = edgeOf(call.caller.origin, words[record + WORD.CALLEE] as number);
     edge.attempts += 1;
     if ((words[record + WORD.ATTEMPT] as number) >> 16 > 1) edge.retries += 1;
+    const peer = words[record + WORD.PEER] as number;
+    if (peer !== NONE && !peersByNumber.has(peer)) {
+      peersByNumber.add(peer);
+      if (!call.caller.isClient) peers.add(names.texts[peer] as string);
+    }
     if (call.ended < 0) return;
     const failed = kindOf(words[call.ended] as number) === KIND.ERROR;
     const status = statusOf(words[call.ended] as number);
@@ -157,6 +166,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     endpoints,
     edges,
     statuses,
+    peers,
     duration: total,
     get flows() {
       return counts.flows;

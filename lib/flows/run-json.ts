@@ -1,0 +1,81 @@
+import type { Call, Flow, Span } from './flow';
+import type { Histogram } from './histogram';
+import type { Run } from './read-run';
+import type { RunReport } from './run-report';
+
+/**
+ * A span in the timeline's JSON: as `Span`, but with `children` (the spans that answered its calls, in the order sent,
+ * then queued work) in place of `calls` and `queued`. Each child that answers a call has that call, as its caller saw it,
+ * in `call`; attempts that nobody is known to have received are in `unanswered`.
+ */
+export interface SpanJson extends Omit<Span, 'calls' | 'queued'> {
+  readonly call?: Omit<Call, 'child'>;
+  readonly children: readonly SpanJson[];
+  readonly unanswered: readonly Omit<Call, 'child'>[];
+}
+
+export function spanJson({ calls, queued, ...span }: Span): SpanJson {
+  const children = calls.flatMap(({ child, ...call }) => (child ? [{ ...spanJson(child), call }] : []));
+  const unanswered = calls.flatMap(({ child, ...call }) => (child ? [] : [call]));
+  return { ...span, children: [...children, ...queued.map(spanJson)], unanswered };
+}
+
+export function flowJson({ root, client, orphans, ...flow }: Flow): unknown {
+  const { child: _root, ...call } = client ?? { child: null };
+  return { ...flow, client: client ? call : null, root: spanJson(root), orphans: orphans.map(spanJson) };
+}
+
+/**
+ * The timeline as JSON, in pieces:
+ *
+ * `{ run, topology, complete, events, warnings, state, processEvents, window, requests, statistics, processes, flows }`,
+ * the last one flow a line. Durations are milliseconds; percentiles are within 0.2 %.
+ *
+ * @param select which flows to write; the numbers are of all
+ */
+export function* runJson(run: Run, report: RunReport, select: (flow: Flow) => boolean): Generator<string> {
+  const { statistics, run: id, topology, complete, events, warnings, ...rest } = report;
+  const head = { run: id, topology, complete, events, warnings, ...rest, statistics: statisticsJson(report) };
+  yield `${JSON.stringify(head).slice(0, -1)},"flows":[`;
+  let separator = '\n';
+  for (const flow of run.flows()) {
+    if (!select(flow)) continue;
+    yield separator + JSON.stringify(flowJson(flow));
+    separator = ',\n';
+  }
+  yield '\n]}\n';
+}
+
+function statisticsJson({ statistics }: RunReport): unknown {
+  return {
+    flows: statistics.flows,
+    failed: statistics.failed,
+    incomplete: statistics.incomplete,
+    spans: statistics.spans,
+    statuses: Object.fromEntries([...statistics.statuses].map(([status, count]) => [status || 'none', count])),
+    durationMs: summaryOf(statistics.duration),
+    endpoints: Array.from(statistics.endpoints.values(), ({ duration, self, ...endpoint }) => ({
+      ...endpoint,
+      durationMs: summaryOf(duration),
+      selfMs: summaryOf(self),
+    })),
+    edges: Array.from(statistics.edges.values(), ({ duration, errorKinds, ...edge }) => ({
+      ...edge,
+      errorKinds: Object.fromEntries(errorKinds),
+      durationMs: summaryOf(duration),
+    })),
+  };
+}
+
+function summaryOf(values: Histogram): unknown {
+  if (values.count === 0) return null;
+  const at = (q: number): number => Math.round(values.percentile(q) * 1000) / 1000;
+  return {
+    mean: values.sum / values.count,
+    min: values.min,
+    p50: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+    max: values.max,
+  };
+}

@@ -1,0 +1,203 @@
+import { ADHOC_RUN } from '../model/run-id';
+import { describeFlow } from './describe-flow';
+import { hexOf, WORD, wallMillis } from './event-record';
+import type { Flow } from './flow';
+import type { SpanTable } from './group-spans';
+import type { ProcessLoss } from './process-losses';
+import type { Run } from './read-run';
+import type { FlowNode, FlowWarning, SpanNode } from './span-node';
+import { firstEvent } from './span-times';
+import { flowDurationMs, hasFailed, type Statistics, statistics } from './statistics';
+
+/** A run in short. */
+export interface RunReport {
+  readonly run: string;
+  readonly topology: string;
+  /** `stopped`: ended before its time; `unfinished`: no end record (yet); null for `adhoc`, which has none. */
+  readonly state: 'finished' | 'stopped' | 'unfinished' | null;
+  /** Nothing is known to be lost, and everything that was sent is here. */
+  readonly complete: boolean;
+  /** Events of the run's requests, and of the processes themselves. */
+  readonly events: number;
+  readonly processEvents: number;
+  /** From the first flow's start to the last one's end, by the clocks of the roots' hosts; null without a flow. */
+  readonly window: { readonly startTime: string; readonly endTime: string } | null;
+  /** What the driver says it sent, and what of it is here. */
+  readonly requests: { readonly sent: number | null; readonly found: number };
+  readonly statistics: Statistics;
+  readonly processes: readonly ProcessLoss[];
+  readonly warnings: readonly string[];
+}
+
+/** Which flows to describe beside the report. */
+export interface Selection {
+  readonly slowest?: number;
+  readonly failed?: number;
+  readonly traceId?: string;
+  /** Only flows that this service took part in. */
+  readonly service?: string;
+}
+
+export interface ReportWithFlows {
+  readonly report: RunReport;
+  /** By duration, the longest first. */
+  readonly slowest: readonly Flow[];
+  /** The first ones. */
+  readonly failed: readonly Flow[];
+  readonly ofTrace: readonly Flow[];
+}
+
+/** Goes through all flows once. */
+export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows {
+  const { events } = run;
+  const stats = statistics(events.names, events.processes);
+  const slowest: { readonly durationMs: number; readonly flow: Flow }[] = [];
+  const failed: Flow[] = [];
+  const ofTrace: Flow[] = [];
+  const kinds = new Map<FlowWarning['kind'], number>();
+  let start = Number.POSITIVE_INFINITY;
+  let end = Number.NEGATIVE_INFINITY;
+  let found = 0;
+  for (const { table, flows } of run.batches()) {
+    for (const flow of flows) {
+      if (selection.service !== undefined && !takesPart(flow, selection.service, run)) continue;
+      stats.add(flow, table);
+      if (flow.client) found += 1;
+      const durationMs = flowDurationMs(flow, table) || 0;
+      const startedAt = wallMillis(table.words, firstEvent(table, flow.root));
+      start = Math.min(start, startedAt);
+      end = Math.max(end, startedAt + durationMs);
+      for (const kind of new Set(flow.warnings.map((warning) => warning.kind))) {
+        kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+      }
+      const described = once(() => describeFlow(flow, { table, ...events }));
+      keepLongest(slowest, selection.slowest ?? 0, durationMs, described);
+      if (failed.length < (selection.failed ?? 0) && hasFailed(flow)) failed.push(described());
+      if (selection.traceId !== undefined && isOfTrace(flow, table, selection.traceId)) ofTrace.push(described());
+    }
+  }
+  const { manifest } = run;
+  const isAdhoc = run.run === ADHOC_RUN;
+  const sent = manifest.end?.sent ?? null;
+  const whole = stats.incomplete === 0 && run.losses.every(({ lost }) => lost === 0);
+  const report: RunReport = {
+    run: run.run,
+    topology: run.topology,
+    state: isAdhoc ? null : manifest.end === null ? 'unfinished' : manifest.end.finished ? 'finished' : 'stopped',
+    complete: whole && (isAdhoc || (sent !== null && (selection.service !== undefined || found >= sent))),
+    events: events.streams.reduce((sum, stream) => sum + stream.events, 0),
+    processEvents: events.streams.reduce((sum, stream) => sum + stream.processEvents, 0),
+    window: stats.flows === 0 ? null : { startTime: isoTime(start), endTime: isoTime(end) },
+    requests: { sent, found },
+    statistics: stats,
+    processes: run.losses,
+    warnings: [
+      ...manifestWarnings(run, found, selection),
+      ...streamWarnings(run),
+      ...lossWarnings(run, stats.peers),
+      ...flowWarnings(kinds),
+    ],
+  };
+  return { report, slowest: slowest.map(({ flow }) => flow), failed, ofTrace };
+}
+
+function manifestWarnings({ run, manifest }: Run, found: number, { service }: Selection): readonly string[] {
+  if (run === ADHOC_RUN) return [];
+  const warnings: string[] = [];
+  if (manifest.start === null) warnings.push('the manifest has no start record: what was sent is unknown');
+  else if (manifest.end === null) warnings.push('the run is unfinished: its manifest has no end record');
+  else if (!manifest.end.finished) warnings.push('the run was stopped before its time');
+  if (manifest.foreign > 0) warnings.push(`${count(manifest.foreign, 'line')} of the manifest can't be read`);
+  const sent = manifest.end?.sent ?? 0;
+  if (service === undefined && found < sent) {
+    warnings.push(`of ${count(sent, 'request')} sent, ${sent - found} left no event of the client`);
+  }
+  return warnings;
+}
+
+function streamWarnings({ events }: Run): readonly string[] {
+  return events.streams.flatMap((stream) => {
+    const told = (number: number, what: string, plural?: string): readonly string[] =>
+      number > 0 ? [`${stream.stream}: ${count(number, what, plural)}`] : [];
+    return [
+      ...told(stream.duplicates, 'duplicate event'),
+      ...told(stream.foreign, 'line that is no event', 'lines that are no events'),
+      ...told(stream.halfWritten, 'half-written line'),
+      ...told(stream.unknown, 'event of an unknown kind', 'events of unknown kinds'),
+    ];
+  });
+}
+
+function lossWarnings({ losses, events }: Run, peers: ReadonlySet<string>): readonly string[] {
+  const told = losses.flatMap(({ instance, process, lost, atLeast, dropped }) => {
+    const own = `${instance} (process ${process})`;
+    const droppedHere = dropped > 0 ? `; it dropped ${dropped} itself, of all its runs` : '';
+    if (lost > 0) return [`${own}: ${atLeast ? 'at least ' : ''}${count(lost, 'event')} lost${droppedHere}`];
+    return atLeast ? [`${own}: it ended without a word; its last events may be lost`] : [];
+  });
+  const here = new Set(events.processes.map(({ instance }) => instance));
+  const absent = [...peers].filter((instance) => !here.has(instance));
+  return [...told, ...absent.sort().map((instance) => `${instance}: others called it, and there is no log of it`)];
+}
+
+const KIND_TEXTS: Readonly<Record<FlowWarning['kind'], string>> = {
+  'lost-events': 'lack events of a request',
+  'lost-span': 'lack all events of a request that was answered',
+  'lost-client': "lack the client's events",
+  'may-be-lost': 'may lack a request that was never answered, at an instance that lost events',
+  'queued-work-missing': 'lack the work of an accepted send',
+  orphan: 'have requests whose caller left no event',
+  'second-root': 'share a trace id with another edge request',
+  'received-twice': 'have a call that was received twice',
+  'unknown-call': 'have a request that its caller did not log',
+  'too-many-events': 'have a request with more events than it counted',
+  'clock-order': 'have a request received before it was sent, by the hybrid clocks',
+  cycle: 'have requests that name each other as callers',
+};
+
+function flowWarnings(kinds: ReadonlyMap<FlowWarning['kind'], number>): readonly string[] {
+  return Array.from(kinds, ([kind, number]) => `${count(number, 'flow')} ${KIND_TEXTS[kind]}`);
+}
+
+function takesPart({ client, root, orphans }: FlowNode, service: string, { events }: Run): boolean {
+  const stack: SpanNode[] = [client ?? root, ...orphans];
+  for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
+    if (events.processes[span.origin]?.service === service) return true;
+    for (const { child } of span.calls) if (child) stack.push(child);
+    stack.push(...span.queued);
+  }
+  return false;
+}
+
+function isOfTrace({ root }: FlowNode, { words }: SpanTable, traceId: string): boolean {
+  return hexOf(words, root.record + WORD.TRACE, 4) === traceId;
+}
+
+function keepLongest(
+  kept: { readonly durationMs: number; readonly flow: Flow }[],
+  most: number,
+  durationMs: number,
+  described: () => Flow,
+): void {
+  const last = kept[kept.length - 1];
+  if (most === 0 || (kept.length >= most && last && last.durationMs >= durationMs)) return;
+  const at = kept.findIndex((entry) => entry.durationMs < durationMs);
+  kept.splice(at < 0 ? kept.length : at, 0, { durationMs, flow: described() });
+  if (kept.length > most) kept.pop();
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function count(number: number, what: string, plural = `${what}s`): string {
+  return `${number} ${number === 1 ? what : plural}`;
+}
+
+function isoTime(millis: number): string {
+  return new Date(millis).toISOString();
+}

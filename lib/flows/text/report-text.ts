@@ -1,0 +1,121 @@
+import type { Flow } from '../flow';
+import type { ReportWithFlows, RunReport } from '../run-report';
+import { cut, millis, paint, printable, type Style, whole } from './style';
+import { type Cell, type Column, table } from './table';
+import { type WaterfallOptions, waterfall } from './waterfall';
+
+/** What the text shows beside the summary. */
+export interface TextOptions extends WaterfallOptions {
+  /** @default true */
+  readonly tables?: boolean;
+}
+
+/** The report for people, line by line. */
+export function* reportText(
+  { report, slowest, failed, ofTrace }: ReportWithFlows,
+  style: Style,
+  options: TextOptions = {},
+): Generator<string> {
+  yield* summary(report, style);
+  if (options.tables !== false && report.statistics.flows > 0) {
+    yield '';
+    yield* endpoints(report, style);
+    yield '';
+    yield* edges(report, style);
+  }
+  yield* flows('Flows of the trace', ofTrace, style, options);
+  yield* flows('Failed', failed, style, options);
+  yield* flows('Slowest', slowest, style, options);
+}
+
+function* summary(report: RunReport, style: Style): Generator<string> {
+  const { statistics, state, complete, window, requests } = report;
+  const verdict = complete ? paint(style, 'green', 'complete') : paint(style, 'yellow', 'incomplete');
+  yield `${paint(style, 'bold', report.run)}  ${[...(state ? [state] : []), verdict].join(', ')}`;
+  const sent = requests.sent !== null && requests.sent !== requests.found ? ` of ${requests.sent} sent` : '';
+  const failed = statistics.failed > 0 ? paint(style, 'red', `${statistics.failed} failed`) : '0 failed';
+  const lost = statistics.incomplete > 0 ? `, ${paint(style, 'yellow', `${statistics.incomplete} incomplete`)}` : '';
+  yield `  ${statistics.flows} flows${sent}, ${failed}${lost}; ${report.events} events of ${report.processes.length} processes`;
+  if (window) {
+    const seconds = (Date.parse(window.endTime) - Date.parse(window.startTime)) / 1000;
+    const rate = seconds > 0 ? `, ${millis(statistics.flows / seconds)} flows/s` : '';
+    yield `  ${window.startTime} to ${window.endTime.slice(11)} (${seconds.toFixed(1)} s${rate})`;
+    const { duration } = statistics;
+    const at = (q: number): string => millis(duration.percentile(q));
+    yield `  duration  p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)}  max ${millis(duration.max)} ms`;
+    const statuses = [...statistics.statuses].sort(([a], [b]) => a - b);
+    yield `  status    ${statuses.map(([status, count]) => `${status || 'none'}: ${count}`).join('  ')}`;
+  }
+  for (const warning of report.warnings.slice(0, 20)) {
+    yield paint(style, 'yellow', cut(`  ! ${printable(warning)}`, style.width, style));
+  }
+  if (report.warnings.length > 20) yield paint(style, 'yellow', `  ! and ${report.warnings.length - 20} more warnings`);
+}
+
+const NUMBERS = (...titles: readonly string[]): readonly Column[] => titles.map((title) => ({ title, align: 'right' }));
+
+function endpoints({ statistics }: RunReport, style: Style): readonly string[] {
+  const rows = [...statistics.endpoints.values()].sort((a, b) => b.criticalMs - a.criticalMs);
+  const critical = rows.reduce((sum, row) => sum + row.criticalMs, 0);
+  const columns: readonly Column[] = [
+    { title: 'REQUESTS HANDLED (ms)', align: 'left', grows: true },
+    ...NUMBERS('CALLS', 'ERR', 'P50', 'P90', 'P99', 'SELF', 'PATH'),
+  ];
+  const cells = rows.map((row): readonly Cell[] => [
+    { text: printable(`${row.service} ${row.endpoint}`) },
+    { text: whole(row.calls) },
+    errorCell(row.errors),
+    ...percentiles(row.duration),
+    { text: millis(row.self.percentile(0.5)) },
+    { text: critical > 0 ? `${((100 * row.criticalMs) / critical).toFixed(1)}%` : '-' },
+  ]);
+  return [
+    ...table(columns, cells, style),
+    paint(style, 'dim', 'SELF: median outside of calls; PATH: share of all critical paths; percentiles within 0.2 %'),
+  ];
+}
+
+function edges({ statistics }: RunReport, style: Style): readonly string[] {
+  const arrow = style.unicode ? '→' : '->';
+  const rows = [...statistics.edges.values()].sort(
+    (a, b) => compare(a.caller, b.caller) || compare(a.callee, b.callee),
+  );
+  const columns: readonly Column[] = [
+    { title: 'CALLS AS THE CALLER SAW THEM (ms)', align: 'left', grows: true },
+    ...NUMBERS('TRIES', 'ERR', 'RETRY', 'P50', 'P90', 'P99'),
+  ];
+  const cells = rows.map((row): readonly Cell[] => [
+    { text: printable(`${row.caller} ${arrow} ${row.callee}`) },
+    { text: whole(row.attempts) },
+    errorCell(row.errors),
+    { text: whole(row.retries) },
+    ...percentiles(row.duration),
+  ]);
+  const failing = rows
+    .filter(({ errorKinds }) => errorKinds.size > 0)
+    .map((row) => {
+      const kinds = [...row.errorKinds].sort((a, b) => b[1] - a[1]).map(([kind, count]) => `${kind} ${count}`);
+      return cut(`  ${printable(`${row.caller} ${arrow} ${row.callee}: ${kinds.join(', ')}`)}`, style.width, style);
+    });
+  return [...table(columns, cells, style), ...failing];
+}
+
+function* flows(title: string, list: readonly Flow[], style: Style, options: TextOptions): Generator<string> {
+  for (const [index, flow] of list.entries()) {
+    yield '';
+    if (index === 0) yield paint(style, 'bold', `${title} (${style.unicode ? '●' : '*'}: on the critical path)`);
+    yield* waterfall(flow, style, options);
+  }
+}
+
+function errorCell(errors: number): Cell {
+  return errors > 0 ? { text: whole(errors), colour: 'red' } : { text: '0' };
+}
+
+function percentiles(duration: { percentile(q: number): number }): readonly Cell[] {
+  return [0.5, 0.9, 0.99].map((q) => ({ text: millis(duration.percentile(q)) }));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,195 @@
+import { once } from 'node:events';
+import type { Flow, Span } from '../lib/flows/flow';
+import { type Run, readRun } from '../lib/flows/read-run';
+import { runJson } from '../lib/flows/run-json';
+import { type ReportWithFlows, reportRun } from '../lib/flows/run-report';
+import { reportText } from '../lib/flows/text/report-text';
+import type { Style } from '../lib/flows/text/style';
+import type { LogSource } from '../lib/logs/log-source';
+import { temporarySpill } from '../lib/logs/temporary-spill';
+import { ADHOC_RUN } from '../lib/model/run-id';
+import { type Fault, UserError } from '../lib/model/user-error';
+import { runCommand } from './command';
+import { openAdhoc, openRun } from './open-run';
+
+interface Options {
+  readonly format: string;
+  readonly flow?: string;
+  readonly slowest?: string;
+  readonly errors?: boolean;
+  readonly service?: string;
+  readonly raw?: boolean;
+  readonly topology?: string;
+  readonly since?: string;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const FORMATS = ['text', 'json'];
+const SLOWEST_SHOWN = 3;
+const FAILED_SHOWN = 3;
+const ALL_FAILED_SHOWN = 50;
+
+runCommand((program) => {
+  program
+    .name('timeline')
+    .description("Rebuilds every request's flow from a run's logs and shows where the time went.")
+    .argument('<run-id>', 'as tools/load.ts printed it; or adhoc for requests that belong to no run')
+    .option('--format <format>', FORMATS.join(' or '), 'text')
+    .option('--flow <trace-id>', 'show the flow of one trace only; its first digits are enough')
+    .option('--slowest <n>', `how many of the slowest flows to show (default: ${SLOWEST_SHOWN}); with json, only those`)
+    .option(
+      '--errors',
+      `show failed flows, up to ${ALL_FAILED_SHOWN} (default: ${FAILED_SHOWN}); with json, only those`,
+    )
+    .option('--service <service>', 'only flows that the service took part in')
+    .option('--raw', "show each host's own time beside the bars")
+    .option('--topology <name>', 'with adhoc: whose requests')
+    .option('--since <duration>', 'with adhoc: how far back, such as 30s, 15m or 1h (default: 1h)')
+    .addHelpText(
+      'after',
+      '\nExit code: 0, also where the log is incomplete (the summary says so); 2 used wrongly or no such run.',
+    )
+    .action(async (id: string, options: Options) => {
+      const selection = parseOptions(id, options);
+      const notice = (text: string): void => {
+        process.stderr.write(`${text}\n`);
+      };
+      const source =
+        id === ADHOC_RUN
+          ? await openAdhoc(selection.topology, Date.now() - selection.sinceMs, notice)
+          : await openRun(id, notice);
+      const spill = temporarySpill();
+      try {
+        const run = await readRun(source, { spill });
+        if (options.format === 'json') await writeJson(run, options, selection.slowest);
+        else await writeText(run, source, options, selection.slowest);
+      } finally {
+        spill.close();
+      }
+    });
+});
+
+async function writeText(run: Run, source: LogSource, options: Options, slowest: number | undefined): Promise<void> {
+  const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
+  const onlyFlow = traceId !== undefined;
+  const result = reportRun(run, {
+    slowest: onlyFlow || (options.errors && slowest === undefined) ? 0 : (slowest ?? SLOWEST_SHOWN),
+    failed: onlyFlow ? 0 : options.errors ? ALL_FAILED_SHOWN : FAILED_SHOWN,
+    ...(traceId !== undefined && { traceId }),
+    ...(options.service !== undefined && { service: options.service }),
+  });
+  requireService(result, source, options);
+  const style = terminalStyle();
+  for (const line of reportText(result, style, { raw: options.raw ?? false, tables: !onlyFlow })) {
+    await write(`${line}\n`);
+  }
+}
+
+async function writeJson(run: Run, options: Options, slowest: number | undefined): Promise<void> {
+  const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
+  const { service } = options;
+  const result = reportRun(run, {
+    ...(slowest !== undefined && { slowest }),
+    ...(service !== undefined && { service }),
+  });
+  requireService(result, run, options);
+  const slow = slowest === undefined ? undefined : new Set(result.slowest.map(({ root }) => root.requestId));
+  const select = (flow: Flow): boolean =>
+    (traceId === undefined || flow.traceId === traceId) &&
+    (slow === undefined || slow.has(flow.root.requestId)) &&
+    (!options.errors || flow.status === null || flow.status >= 500) &&
+    (service === undefined || takesPart(flow, service));
+  for (const piece of runJson(run, result.report, select)) await write(piece);
+}
+
+/** Waits while the reader of standard output is slower. */
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}
+
+function takesPart(flow: Flow, service: string): boolean {
+  const within = (span: Span): boolean =>
+    span.service === service ||
+    span.calls.some(({ child }) => child !== null && within(child)) ||
+    span.queued.some(within);
+  return within(flow.root) || flow.orphans.some(within) || (flow.client !== null && service === 'client');
+}
+
+/** A trace id may be given by its first digits, where those are of one trace only. */
+async function wholeTraceId(run: Run, prefix: string): Promise<string> {
+  const found = new Set<string>();
+  for (const { traceId } of run.flows()) if (traceId.startsWith(prefix.toLowerCase())) found.add(traceId);
+  const [first] = found;
+  if (first === undefined || found.size > 1) {
+    throw new UserError({
+      where: '--flow',
+      problem:
+        found.size > 1
+          ? `${prefix} begins ${found.size} trace ids`
+          : `no flow of ${run.run} has the trace id ${prefix}`,
+      remedy: found.size > 1 ? 'give more of its digits' : 'timeline without --flow shows flows of the run',
+    });
+  }
+  return first;
+}
+
+function requireService({ report }: ReportWithFlows, { run }: Pick<Run, 'run'>, { service }: Options): void {
+  if (service === undefined || report.statistics.flows > 0) return;
+  const services = [...new Set(report.processes.map((process) => process.service))].sort();
+  throw new UserError({
+    where: '--service',
+    problem: `no flow of ${run} touched ${service}`,
+    remedy: services.length > 0 ? `services that logged: ${services.join(', ')}` : 'no service logged anything',
+  });
+}
+
+interface Parsed {
+  readonly slowest: number | undefined;
+  readonly topology: string;
+  readonly sinceMs: number;
+}
+
+function parseOptions(id: string, { format, flow, slowest, topology, since }: Options): Parsed {
+  const faults: Fault[] = [];
+  const fault = (where: string, problem: string, remedy: string): void => {
+    faults.push({ where, problem, remedy });
+  };
+  if (!FORMATS.includes(format)) fault('--format', `${format} is no format`, `give ${FORMATS.join(' or ')}`);
+  if (flow !== undefined && !/^[0-9a-f]{1,32}$/i.test(flow)) {
+    fault('--flow', `${flow} is no trace id`, 'give up to 32 hexadecimal digits');
+  }
+  const count = slowest === undefined ? undefined : Number(slowest);
+  if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= 1000)) {
+    fault('--slowest', `${slowest} is no count`, 'give a whole number up to 1000');
+  }
+  const sinceMs = durationMs(since ?? '1h');
+  if (sinceMs === undefined) fault('--since', `${since} is no duration`, 'give one such as 30s, 15m, 1h or 2d');
+  if (id === ADHOC_RUN && topology === undefined) {
+    fault('--topology', 'adhoc needs to know whose requests', 'give --topology NAME');
+  }
+  if (id !== ADHOC_RUN && (topology !== undefined || since !== undefined)) {
+    fault(
+      topology !== undefined ? '--topology' : '--since',
+      'goes with adhoc only',
+      'leave it out: a run id says both',
+    );
+  }
+  if (faults.length > 0) throw new UserError(faults);
+  return { slowest: count, topology: topology ?? '', sinceMs: sinceMs ?? 0 };
+}
+
+function durationMs(text: string): number | undefined {
+  const [, number = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  return unit === '' ? undefined : Number(number) * (UNITS[unit] as number);
+}
+
+/** A pipe gets 80 columns without colour, in Unicode where the locale's character set is UTF-8. */
+function terminalStyle(): Style {
+  const { COLUMNS, NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG } = process.env;
+  const columns = process.stdout.columns ?? Number(COLUMNS);
+  return {
+    width: columns >= 40 ? Math.min(columns, 240) : 80,
+    colour: process.stdout.isTTY === true && !NO_COLOR && TERM !== 'dumb',
+    unicode: /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || ''),
+  };
+}
