@@ -4,6 +4,7 @@ import type { Departure } from '../lib/flows/conformance/departure';
 import { parseEvent } from '../lib/flows/conformance/parse-event';
 import { openLocalRun } from '../lib/logs/local-source';
 import type { LogSource, LogStream } from '../lib/logs/log-source';
+import type { Topology } from '../lib/model/topology';
 import { UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 
@@ -14,6 +15,8 @@ interface Options {
 
 /** Departures shown without `--all`. */
 const SHOWN = 20;
+/** Nodes write their logs out far more often than this. */
+const LOG_WRITE_MS = 5_000;
 /** A longer line is no event. */
 const MAX_LINE_CHARS = 1_048_576;
 
@@ -43,7 +46,9 @@ async function check(source: LogSource): Promise<{ readonly result: Conformance;
       remedy: 'check a run that tools/load.ts made against a deployment',
     });
   }
-  const checking = runCheck({ run: source.run, topology: start.topology, end, clientProcess: start.process });
+  const { topology, process: clientProcess } = start;
+  const settled = end !== null && Date.now() - Date.parse(end.timestamp) > settleMs(topology);
+  const checking = runCheck({ run: source.run, topology, end, settled, clientProcess });
   let foreign = 0;
   for await (const stream of source.streams()) {
     await eachLine(stream, (line) => {
@@ -53,6 +58,14 @@ async function check(source: LogSource): Promise<{ readonly result: Conformance;
     });
   }
   return { result: checking.finish(), foreign };
+}
+
+/** The last request may take its deadline, and so may each `send` that it set off; then the log is written out. */
+function settleMs({ services }: Topology): number {
+  const deadlines = Object.values(services).flatMap(({ endpoints }) =>
+    Object.values(endpoints).map((e) => e.deadlineMs),
+  );
+  return 2 * Math.max(...deadlines) + LOG_WRITE_MS;
 }
 
 async function eachLine(stream: LogStream, use: (line: string) => void): Promise<void> {

@@ -5,15 +5,16 @@ import type { Endpoint } from '../../model/topology';
 import { checkSpan, elapsedMs, flowKey, isAccepted, reporter, type SpanContext } from './check-span';
 import { explain, type Findings } from './departure';
 import { loggedCause } from './logged-causes';
+import { type LostTails, TAIL_CAUSES } from './lost-tails';
 import type { Connection, FlowRecord, SpanRecord } from './span-record';
 import type { Topologies } from './topologies';
 
 /** What the check must know beside a flow's own events. */
 export interface FlowContext {
   readonly topologies: Topologies;
-  /** Processes that died without SERVICE_DOWN, and the instances that they were of. */
-  readonly crashed: { readonly processes: ReadonlySet<string>; readonly instances: ReadonlySet<string> };
-  /** False while the run has no end record, or its processes are still at work. */
+  /** Why the tail of a process's or an instance's log may be missing without a word, and undefined where nothing may. */
+  readonly tails: LostTails;
+  /** False while the run has no end record: what has not ended yet is not held against it. */
   readonly finished: boolean;
   /** Whether a client's events belong to every flow: not for requests outside of a run. */
   readonly hasClient: boolean;
@@ -82,7 +83,7 @@ export function checkFlow(flow: FlowRecord, context: FlowContext): void {
       keyText,
       key,
       deadlineMs: deadlineOf(span),
-      cutBy: context.crashed.processes.has(span.process) ? 'crash' : context.finished ? undefined : 'unfinished',
+      cutBy: context.tails.ofProcess(span.process),
       asked: sentFor.get(span)?.kind,
     };
     checkSpan(span, spanContext);
@@ -111,7 +112,7 @@ function requestsSent(flow: FlowRecord, context: FlowContext): Map<string, Sent>
 }
 
 function checkSent({ parent, kind, connection, children }: Sent, context: FlowContext): void {
-  const { findings, crashed, topologies } = context;
+  const { findings, tails, topologies } = context;
   const { sent, outcome } = connection;
   const event = sent ?? outcome;
   const report = reporter(parent, findings);
@@ -124,8 +125,8 @@ function checkSent({ parent, kind, connection, children }: Sent, context: FlowCo
   }
   if (!child) {
     if (outcome?.event !== 'RESPONSE_RECEIVED') return;
-    if (crashed.instances.has(outcome.peer ?? '')) explain(findings, 'lost in a crash');
-    else if (!context.finished && outcome.peerRequestId === undefined) explain(findings, 'not finished yet');
+    const tail = tails.ofInstance(outcome.peer ?? '');
+    if (tail) explain(findings, TAIL_CAUSES[tail]);
     else {
       const text = `${callee} answered ${outcome.status}, and its side of the request is in no log`;
       report('lost', step, `a span of ${callee}`, 'none', text);
@@ -179,7 +180,7 @@ function checkUnsent(
   span: SpanRecord,
   parent: SpanRecord,
   sent: ReadonlyMap<string, Sent>,
-  { findings, crashed }: FlowContext,
+  { findings, tails }: FlowContext,
 ): void {
   const report = reporter(span, findings);
   for (const request of sent.values()) {
@@ -196,7 +197,8 @@ function checkUnsent(
     return;
   }
   // The caller's own gap is reported with the caller.
-  if (crashed.processes.has(parent.process)) explain(findings, 'lost in a crash');
+  const tail = tails.ofProcess(parent.process);
+  if (tail) explain(findings, TAIL_CAUSES[tail]);
 }
 
 /** Whether the span is the work of a `send` that another span of the flow accepted. */
@@ -209,16 +211,13 @@ function isWork(span: SpanRecord, { spans }: FlowRecord): boolean {
 }
 
 function checkWorks(accepted: SpanRecord, works: readonly SpanRecord[], context: FlowContext): void {
-  const { findings, crashed, finished } = context;
+  const { findings, tails } = context;
   const { service } = accepted;
   const [work] = works;
   if (!work) {
-    if (crashed.processes.has(accepted.process)) {
-      explain(findings, 'cut short by a crash');
-      return;
-    }
-    if (!finished) {
-      explain(findings, 'not finished yet');
+    const tail = tails.ofProcess(accepted.process);
+    if (tail) {
+      explain(findings, TAIL_CAUSES[tail]);
       return;
     }
     const text = `${service} accepted a send and never worked on it`;
@@ -242,16 +241,13 @@ function checkWorks(accepted: SpanRecord, works: readonly SpanRecord[], context:
 }
 
 /** A span without a caller among the spans: the flow's beginning, or one whose caller's log is lost. */
-function checkRoot(
-  span: SpanRecord,
-  flow: FlowRecord,
-  { topologies, findings, crashed, hasClient }: FlowContext,
-): void {
+function checkRoot(span: SpanRecord, flow: FlowRecord, { topologies, findings, tails, hasClient }: FlowContext): void {
   const { endpoint, place, epoch = 0, parentRequestId, peer } = span.received ?? span.events[0] ?? {};
   const report = reporter(span, findings);
   if (!isRoot(span, flow)) {
-    if (crashed.instances.has(peer ?? '')) {
-      explain(findings, 'lost in a crash');
+    const tail = tails.ofInstance(peer ?? '');
+    if (tail) {
+      explain(findings, TAIL_CAUSES[tail]);
       return;
     }
     const text = `the request that ${span.service} handled was sent by ${peer ?? 'a span'} whose log is lost`;

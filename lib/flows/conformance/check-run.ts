@@ -6,8 +6,9 @@ import type { Slice } from '../../model/slice';
 import type { Topology } from '../../model/topology';
 import { checkFlow } from './check-flow';
 import type { Departure, Explained, Findings } from './departure';
+import { lostTails } from './lost-tails';
 import { slimEvent } from './parse-event';
-import { crashedProcesses, gapOf, newFacts, note, type ProcessFacts } from './process-facts';
+import { gapOf, newFacts, note, type ProcessFacts } from './process-facts';
 import { flowRecord } from './span-record';
 import { topologies } from './topologies';
 
@@ -17,6 +18,11 @@ export interface RunToCheck {
   readonly topology: Topology;
   /** The manifest's end record; null where there is none: the run is unfinished, which is not wrong. */
   readonly end: ManifestEnd | null;
+  /**
+   * Whether all processes have had the time to finish and log what the run's last requests began; until then an open
+   * request of a process without SERVICE_DOWN is not held against it. @default true
+   */
+  readonly settled?: boolean;
   /** Process id of the client, as the manifest's start record has it. */
   readonly clientProcess?: string | undefined;
 }
@@ -44,7 +50,7 @@ export interface RunCheck {
 }
 
 /** Checks a run against its topology. Events are kept by flow until the last is in; flows are then checked one by one. */
-export function runCheck({ run, topology, end, clientProcess }: RunToCheck): RunCheck {
+export function runCheck({ run, topology, end, settled = true, clientProcess }: RunToCheck): RunCheck {
   const known = topologies(topology);
   const findings: Findings = { departures: [], explained: {} };
   const processes = new Map<string, ProcessFacts>();
@@ -70,7 +76,7 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
     }
     note(facts, event, run);
     const slice = event.event === 'TOPOLOGY_CHANGED' ? event.detail?.slice : undefined;
-    if (slice !== undefined) known.change(slice as Slice);
+    if (isSlice(slice)) known.change(slice);
     if (event.run !== run) return;
     events += 1;
     if (event.traceId === undefined) return;
@@ -81,14 +87,11 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
   };
 
   const finish = (): Conformance => {
-    const crashed = crashedProcesses(processes.values());
-    if (crashed.length > 0) findings.explained['crash of an instance'] = crashed.length;
+    const tails = lostTails([...processes.values()], settled && end !== null);
+    if (tails.crashes > 0) findings.explained['crash of an instance'] = tails.crashes;
     const context = {
       topologies: known,
-      crashed: {
-        processes: new Set(crashed.map(({ process }) => process)),
-        instances: new Set(crashed.map(({ instance }) => instance)),
-      },
+      tails,
       finished: end !== null,
       hasClient: run !== ADHOC_RUN,
       findings,
@@ -126,6 +129,13 @@ export function runCheck({ run, topology, end, clientProcess }: RunToCheck): Run
   };
 
   return { add, finish };
+}
+
+/** Enough of a slice to check spans against; a node validated it before it said so. */
+function isSlice(value: unknown): value is Slice {
+  const slice = value as Partial<Slice> | null | undefined;
+  const endpoints = slice?.service?.endpoints;
+  return typeof slice?.seed === 'string' && typeof slice.epoch === 'number' && typeof endpoints === 'object';
 }
 
 function checkProcesses(

@@ -3,6 +3,7 @@ import type { Event } from '../../model/event';
 import { checkSteps } from './check-steps';
 import { type Departure, type DepartureKind, explain, type Findings } from './departure';
 import { loggedCause } from './logged-causes';
+import { type LostTail, TAIL_CAUSES } from './lost-tails';
 import type { SpanRecord } from './span-record';
 import type { Topologies } from './topologies';
 
@@ -14,8 +15,8 @@ export interface SpanContext {
   readonly key: Hash;
   /** Time that the span had, as its caller's events tell it; undefined where they are lost. */
   readonly deadlineMs: number | undefined;
-  /** Why the span may have been cut short without a word: its process crashed, or the run goes on. */
-  readonly cutBy: 'crash' | 'unfinished' | undefined;
+  /** Why the span may end without a word. */
+  readonly cutBy: LostTail | undefined;
   /** Whether the caller asked for a `send`; undefined where that is not known. */
   readonly asked: 'call' | 'send' | undefined;
 }
@@ -130,12 +131,8 @@ export function elapsedMs({ received }: SpanRecord, event: Event): number | unde
 function reportIncomplete(span: SpanRecord, { cutBy, findings }: SpanContext, report: Report): void {
   const { received, last, events, service } = span;
   const whole = received !== undefined && last === undefined;
-  if (whole && cutBy === 'crash') {
-    explain(findings, 'cut short by a crash');
-    return;
-  }
-  if (whole && cutBy === 'unfinished') {
-    explain(findings, 'not finished yet');
+  if (whole && cutBy) {
+    explain(findings, TAIL_CAUSES[cutBy]);
     return;
   }
   const missing: string[] = [];

@@ -1,4 +1,3 @@
-import { CLIENT_SERVICE } from '../../model/contract';
 import type { Event } from '../../model/event';
 
 /** What is known of one process: what it said of itself, and which of the run's events it logged. */
@@ -34,24 +33,6 @@ export function note(facts: ProcessFacts, event: Event, run: string): void {
   else if (event.event === 'SERVICE_DOWN') facts.down = event;
   else if (event.event === 'LOG_DROPPED') facts.dropped += event.dropped ?? 0;
   facts.lastTold = Math.max(facts.lastTold, event.runs?.[run] ?? 0);
-}
-
-/**
- * Processes that died without a word: no SERVICE_DOWN, and a later process of the same instance came up. Without a
- * successor a process without SERVICE_DOWN is still at work, as far as the log can tell.
- */
-export function crashedProcesses(all: Iterable<ProcessFacts>): readonly ProcessFacts[] {
-  const byInstance = new Map<string, ProcessFacts[]>();
-  for (const facts of all) {
-    if (facts.service === CLIENT_SERVICE) continue;
-    const list = byInstance.get(facts.instance);
-    if (list) list.push(facts);
-    else byInstance.set(facts.instance, [facts]);
-  }
-  return [...byInstance.values()].flatMap((lives) => {
-    const latest = lives.reduce((max, { up }) => (up && up.timestamp > max ? up.timestamp : max), '');
-    return lives.filter(({ up, down }) => !down && up !== undefined && up.timestamp < latest);
-  });
 }
 
 /** Numbers that are missing in the process's sequence of the run, or undefined where there is no gap. */
