@@ -12,6 +12,8 @@ export interface HybridClock {
 }
 
 const COUNTER_LIMIT = 0x10000;
+/** The end of the year 9999. A clock set to the greatest stamp there is would count past sixteen digits. */
+const FARTHEST = 253_402_300_799_999;
 const STAMP = /^[0-9a-f]{16}$/;
 
 /** @param now wall clock in whole milliseconds; it may jump, the hybrid clock will not run backwards */
@@ -43,10 +45,11 @@ export function hybridClock(now: () => number = Date.now): HybridClock {
   };
 }
 
-/** Milliseconds and counter of a stamp, or undefined for any other text. */
+/** Milliseconds and counter of a stamp, or undefined for any other text, stamps after the year 9999 included. */
 export function parseStamp(stamp: string): { readonly millis: number; readonly counter: number } | undefined {
   if (!STAMP.test(stamp)) return undefined;
-  return { millis: Number.parseInt(stamp.slice(0, 12), 16), counter: Number.parseInt(stamp.slice(12), 16) };
+  const millis = Number.parseInt(stamp.slice(0, 12), 16);
+  return millis > FARTHEST ? undefined : { millis, counter: Number.parseInt(stamp.slice(12), 16) };
 }
 
 let cachedMillis = -1;

@@ -67,6 +67,7 @@ function findFile(nameOrPath: string, cwd: string): string {
     const remedy = `use one of ${EXTENSIONS.join(', ')}`;
     throw new UserError({ where: nameOrPath, problem: 'is not of a kind that a topology is written in', remedy });
   }
+  if (nameOrPath === '') throw new UserError({ where: 'topology', problem: 'the name is empty', remedy: known(cwd) });
   const near = nearest(nameOrPath, topologyNames({ cwd }));
   throw new UserError({
     where: nameOrPath,

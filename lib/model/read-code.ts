@@ -66,7 +66,8 @@ function registerTypeScript(): void {
 function defaultExport(module: unknown): unknown {
   if (module === null || typeof module !== 'object') return undefined;
   if ('default' in module) return module.default;
-  return 'services' in module ? module : undefined;
+  const isCommonJs = !('__esModule' in module) && !(Symbol.toStringTag in module);
+  return isCommonJs && 'services' in module ? module : undefined;
 }
 
 /** What went wrong on one line: the compiler's diagnostics, or the error's message and where in the file it came from. */

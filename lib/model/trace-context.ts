@@ -47,9 +47,14 @@ export function parseBaggage(header: string | undefined): ReadonlyMap<string, st
   return members;
 }
 
+/** Half a surrogate pair, which UTF-8 can't hold, becomes U+FFFD. */
 export function formatBaggage(members: ReadonlyMap<string, string>): string {
-  return Array.from(members, ([key, value]) => `${key}=${encodeURIComponent(value)}`).join(',');
+  return Array.from(members, ([key, value]) => `${key}=${encodeURIComponent(value.replaceAll(LONE, '\ufffd'))}`).join(
+    ',',
+  );
 }
+
+const LONE = /\p{Surrogate}/gu;
 
 /** RFC 7230's token. */
 const BAGGAGE_KEY = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
