@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSync } from 'esbuild';
+import { ENVIRONMENT, PORTS, RESERVED_PATHS } from '../model/contract';
+
+/** Where things are on a host. */
+export const HOST = {
+  programFolder: '/opt/microcosm',
+  configFolder: '/etc/microcosm',
+  slice: '/etc/microcosm/slice.json',
+  logFolder: '/var/log/microcosm',
+  log: '/var/log/microcosm/events.log',
+  /** Where the agent remembers what of the log it has delivered. */
+  agentState: '/opt/aws/amazon-cloudwatch-agent/logs/state/_var_log_microcosm_events.log',
+  agentControl: '/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl',
+  nodePackage: 'nodejs24',
+  nodeBinary: '/usr/bin/node-24',
+  user: 'microcosm',
+} as const;
+
+export const HOST_BOUNDS = {
+  /** Size of a host's only volume. The system takes about 3 GiB of it. */
+  volumeGib: 16,
+  /** How much of the log may wait for CloudWatch before the node is stopped: 1.7 hours at 1,000 requests/s or so. */
+  backlogBytes: 8 * 1024 ** 3,
+  /** What stays of the delivered part, for whoever looks at the host. */
+  keepBytes: 64 * 1024 ** 2,
+  /** From launch to signal; a host takes two to three minutes. */
+  readySeconds: 900,
+  /** How long systemd waits before it kills the node, which itself stops waiting for work after 10 s. */
+  stopSeconds: 30,
+} as const;
+
+const SOURCES = join(__dirname, 'host');
+const ROOT = join(__dirname, '..', '..');
+
+/** The files that every host gets, and the hash of their content: a different hash replaces every host. */
+export interface HostFiles {
+  readonly folder: string;
+  readonly hash: string;
+}
+
+export interface HostFilesOptions {
+  /** The node's program; tests of anything else give a small one. @default `service/main.ts`, bundled */
+  readonly program?: string;
+}
+
+/** Writes the files of a host below `parent`, in a folder named after their hash. */
+export function writeHostFiles(parent: string, { program = bundleNode() }: HostFilesOptions = {}): HostFiles {
+  const files: [name: string, content: string][] = readdirSync(SOURCES)
+    .sort()
+    .map((name) => [name, readFileSync(join(SOURCES, name), 'utf8')] as [string, string])
+    .map(([name, content]) => [name, fillIn(content)]);
+  files.push(['contract.sh', contractScript()], ['node.js', program]);
+  const hash = createHash('sha256').update(JSON.stringify(files)).digest('hex');
+  const folder = join(parent, `host.${hash.slice(0, 16)}`);
+  mkdirSync(folder, { recursive: true });
+  for (const [name, content] of files) writeFileSync(join(folder, name), content);
+  return { folder, hash };
+}
+
+/** One file of CommonJS, the same for the same sources wherever it is built. */
+export function bundleNode(): string {
+  const { outputFiles } = buildSync({
+    absWorkingDir: ROOT,
+    entryPoints: ['service/main.ts'],
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    write: false,
+    logLevel: 'silent',
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+/** The names that the scripts share with the node, from the contract and from this file. */
+function contractScript(): string {
+  const values: Readonly<Record<string, string | number>> = {
+    PROGRAM_DIR: HOST.programFolder,
+    CONFIG_DIR: HOST.configFolder,
+    SLICE_FILE: HOST.slice,
+    LOG_DIR: HOST.logFolder,
+    LOG_FILE: HOST.log,
+    AGENT_STATE: HOST.agentState,
+    AGENT_CONTROL: HOST.agentControl,
+    AGENT_PACKAGE: 'amazon-cloudwatch-agent',
+    AGENT_OLDEST: '1.300071',
+    NODE_PACKAGE: HOST.nodePackage,
+    NODE_BINARY: HOST.nodeBinary,
+    // Else V8 shrinks the heap of an idle node, whose next requests pay for it.
+    NODE_FLAGS: '--no-memory-reducer',
+    NODE_USER: HOST.user,
+    MESH_PORT: PORTS.mesh,
+    EDGE_PORT: PORTS.edge,
+    READY_PATH: RESERVED_PATHS.ready,
+    READY_TRIES: 60,
+    // 169.254.169.123, as chronyc writes it.
+    TIME_REFERENCE: 'A9FEA97B',
+    BACKLOG_BYTES: HOST_BOUNDS.backlogBytes,
+    KEEP_BYTES: HOST_BOUNDS.keepBytes,
+    ENV_SLICE: ENVIRONMENT.slice,
+    ENV_INSTANCE: ENVIRONMENT.instance,
+    ENV_LOG: ENVIRONMENT.log,
+    ENV_ADDRESS: ENVIRONMENT.address,
+    ENV_MESH_PORT: ENVIRONMENT.meshPort,
+    ENV_EDGE_PORT: ENVIRONMENT.edgePort,
+    ENV_CLOCK: ENVIRONMENT.clock,
+  };
+  return Object.entries(values)
+    .map(([name, value]) => `${name}='${value}'\n`)
+    .join('');
+}
+
+function fillIn(content: string): string {
+  return content
+    .replaceAll('@ENV_RESTARTS@', ENVIRONMENT.restarts)
+    .replaceAll('@NODE_BINARY@', HOST.nodeBinary)
+    .replaceAll('@STOP_SECONDS@', String(HOST_BOUNDS.stopSeconds))
+    .replaceAll('@LOG_FILE@', HOST.log);
+}
