@@ -25,7 +25,8 @@ export function chosenBranch(step: OneOfStep, context: DrawContext): number {
     left -= weight;
     if (left < 0) return index;
   }
-  return step.branches.length - 1;
+  // Rounding left something over.
+  return step.branches.findLastIndex(({ weight }) => weight > 0);
 }
 
 /** Wait before the attempt that follows `attempt` (from 1): exponential, capped, less a drawn share up to `jitter`. */
