@@ -1,12 +1,12 @@
-import { StringDecoder } from 'node:string_decoder';
 import { type Conformance, runCheck } from '../lib/flows/conformance/check-run';
 import type { Departure } from '../lib/flows/conformance/departure';
 import { parseEvent } from '../lib/flows/conformance/parse-event';
-import { openLocalRun } from '../lib/logs/local-source';
+import { readLines } from '../lib/flows/line-reader';
 import type { LogSource, LogStream } from '../lib/logs/log-source';
 import type { Topology } from '../lib/model/topology';
 import { UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
+import { openRun } from './open-run';
 
 interface Options {
   readonly json?: boolean;
@@ -17,8 +17,6 @@ interface Options {
 const SHOWN = 20;
 /** Nodes write their logs out far more often than this. */
 const LOG_WRITE_MS = 5_000;
-/** A longer line is no event. */
-const MAX_LINE_CHARS = 1_048_576;
 
 runCommand((program, finish) => {
   program
@@ -29,7 +27,7 @@ runCommand((program, finish) => {
     .option('--all', `print every departure, not the first ${SHOWN} only`)
     .addHelpText('after', '\nExit code: 0 the run conforms, 1 it departs or parts of its log are lost, 2 used wrongly.')
     .action(async (run: string, options: Options) => {
-      const source = await openLocalRun(run);
+      const source = await openRun(run, (notice) => void process.stderr.write(`${notice}\n`));
       const { result, foreign } = await check(source);
       if (options.json) process.stdout.write(`${JSON.stringify({ ...result, foreignLines: foreign }, null, 2)}\n`);
       else process.stdout.write(describe(result, foreign, options.all ?? false));
@@ -49,14 +47,17 @@ async function check(source: LogSource): Promise<{ readonly result: Conformance;
   const { topology, process: clientProcess } = start;
   const settled = end !== null && Date.now() - Date.parse(end.timestamp) > settleMs(topology);
   const checking = runCheck({ run: source.run, topology, end, settled, clientProcess });
+  const progress = lineCounter();
   let foreign = 0;
   for await (const stream of source.streams()) {
     await eachLine(stream, (line) => {
+      progress.add();
       const event = parseEvent(line);
       if (event) checking.add(event);
       else foreign += 1;
     });
   }
+  progress.clear();
   return { result: checking.finish(), foreign };
 }
 
@@ -68,15 +69,27 @@ function settleMs({ services }: Topology): number {
   return 2 * Math.max(...deadlines) + LOG_WRITE_MS;
 }
 
-async function eachLine(stream: LogStream, use: (line: string) => void): Promise<void> {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  for await (const chunk of stream.chunks()) {
-    const lines = (rest + decoder.write(chunk)).split('\n');
-    rest = (lines.pop() as string).slice(0, MAX_LINE_CHARS);
-    for (const line of lines) if (line !== '') use(line);
-  }
+async function eachLine({ chunks }: LogStream, use: (line: string) => void): Promise<void> {
+  const { rest, tooLong } = await readLines(chunks(), (bytes, start, end) => {
+    for (const line of bytes.toString('utf8', start, end).split('\n')) if (line !== '') use(line);
+  });
   if (rest !== '') use(rest);
+  for (let i = 0; i < tooLong; i++) use('a line too long to be an event');
+}
+
+/** Says on a terminal how far it is, once it has taken longer than two seconds. */
+function lineCounter(stream: NodeJS.WriteStream = process.stderr) {
+  const startedAt = performance.now();
+  let [lines, shown] = [0, false];
+  return {
+    add: () => {
+      lines += 1;
+      if (lines % 50_000 !== 0 || !stream.isTTY || performance.now() - startedAt < 2_000) return;
+      stream.write(`\r\x1b[K${lines} lines read`);
+      shown = true;
+    },
+    clear: () => void (shown && stream.write('\r\x1b[K')),
+  };
 }
 
 const VERDICTS: Readonly<Record<Conformance['verdict'], string>> = {
