@@ -22,14 +22,23 @@ const KEPT_MS = 86_400_000;
  *
  * @param cache folder of all bundles; made when missing
  */
-export async function bundleNode(cache: string): Promise<NodeBundle> {
+export function bundleNode(cache: string): Promise<NodeBundle> {
   const folder = join(cache, contentKey());
+  const making = underWay.get(folder) ?? bundleInto(folder, cache).finally(() => underWay.delete(folder));
+  underWay.set(folder, making);
+  return making;
+}
+
+/** By folder. */
+const underWay = new Map<string, Promise<NodeBundle>>();
+
+async function bundleInto(folder: string, cache: string): Promise<NodeBundle> {
   const bundle: NodeBundle = { file: join(folder, 'boot.cjs'), flags: FLAGS };
   if (existsSync(bundle.file)) {
     utimesSync(folder, new Date(), new Date());
     return bundle;
   }
-  // Launches side by side may make it at the same time: each in a folder of its own, and the first rename wins.
+  // Launches of several processes may make it at the same time: each in a folder of its own, and the first rename wins.
   const draft = `${folder}.${process.pid}.${Date.now()}`;
   mkdirSync(draft, { recursive: true });
   try {

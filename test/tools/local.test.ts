@@ -75,7 +75,7 @@ async function untilGone(t: ExecutionContext, deployment: Deployment) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`${signal} ends the command well and every process with it`, async (t) => {
+  test.serial(`${signal} ends the command well and every process with it`, async (t) => {
     const command = start(t, [TOPOLOGY, '--json']);
     const deployment = await startedDeployment(command);
     t.is(deployment.pid, command.child.pid ?? 0);
@@ -88,7 +88,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-test('nodes end when the launcher is killed', async (t) => {
+test.serial('nodes end when the launcher is killed', async (t) => {
   const command = start(t, [TOPOLOGY, '--json']);
   const deployment = await startedDeployment(command);
   t.is(alive(deployment).length, 4);
@@ -97,7 +97,7 @@ test('nodes end when the launcher is killed', async (t) => {
   await untilGone(t, deployment);
 });
 
-test('a second Ctrl-C ends what does not want to', async (t) => {
+test.serial('a second Ctrl-C ends what does not want to', async (t) => {
   const slow = join(cwd, 'slow.json');
   writeFileSync(slow, JSON.stringify({ services: { web: { edge: true, latencyMs: 60_000, deadlineMs: 120_000 } } }));
   const command = start(t, [slow, '--json']);
@@ -118,20 +118,26 @@ async function untilBusy({ id }: Deployment) {
   while (!readFileSync(log, 'utf8').includes('REQUEST_RECEIVED')) await wait(10);
 }
 
-test('it prints where the edge is, a curl for each endpoint, the instances, and how to send traffic', async (t) => {
-  const command = start(t, [TOPOLOGY]);
-  await firstLine(command);
-  // As when the terminal is closed.
-  command.child.kill('SIGHUP');
-  const { stdout } = await command.ended;
-  const [, url] = /^duo is up at (http:\/\/127\.0\.0\.1:\d+)$/m.exec(stdout) ?? [];
-  t.truthy(url);
-  t.true(stdout.includes(`  curl ${url}/web/items/1\n  curl -X POST ${url}/web/items\n  curl ${url}/admin/\n`), stdout);
-  t.regex(stdout, /^ {2}store-2 +\d+ +\d+$/m);
-  t.true(stdout.includes(`Traffic: npx ts-node tools/load.ts ${TOPOLOGY}\n`));
-});
+test.serial(
+  'it prints where the edge is, a curl for each endpoint, the instances, and how to send traffic',
+  async (t) => {
+    const command = start(t, [TOPOLOGY]);
+    await firstLine(command);
+    // As when the terminal is closed.
+    command.child.kill('SIGHUP');
+    const { stdout } = await command.ended;
+    const [, url] = /^duo is up at (http:\/\/127\.0\.0\.1:\d+)$/m.exec(stdout) ?? [];
+    t.truthy(url);
+    t.true(
+      stdout.includes(`  curl ${url}/web/items/1\n  curl -X POST ${url}/web/items\n  curl ${url}/admin/\n`),
+      stdout,
+    );
+    t.regex(stdout, /^ {2}store-2 +\d+ +\d+$/m);
+    t.true(stdout.includes(`Traffic: npx ts-node tools/load.ts ${TOPOLOGY}\n`));
+  },
+);
 
-test('a taken port is a fault of the user, in one line', async (t) => {
+test.serial('a taken port is a fault of the user, in one line', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => void server.close());
@@ -145,7 +151,7 @@ test('a taken port is a fault of the user, in one line', async (t) => {
   );
 });
 
-test('a port that is none is refused', async (t) => {
+test.serial('a port that is none is refused', async (t) => {
   const { code, stderr } = await start(t, [TOPOLOGY, '--port', '70000']).ended;
   t.is(code, 2);
   t.regex(stderr, /a port is a whole number from 0/);
