@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import type { ClockReport, ClockSource } from '../lib/model/event';
+import { hostId } from '../lib/model/host-id';
 
 const CHRONYC_TIMEOUT_MS = 2_000;
 
@@ -11,7 +10,7 @@ const CHRONYC_TIMEOUT_MS = 2_000;
  * unknown, that is infinite.
  */
 export async function clockReport(source: ClockSource): Promise<ClockReport> {
-  const host = bootId();
+  const host = hostId();
   switch (source) {
     case 'machine':
       return { source, host, boundMs: 0 };
@@ -58,17 +57,4 @@ export function parseTracking(line: string): Omit<ClockReport, 'source' | 'host'
     rootDelayMs: ms(rootDelay),
     rootDispersionMs: ms(rootDispersion),
   };
-}
-
-let knownBootId: string | undefined;
-
-/** Stable while the machine runs, and the same for all its processes; Linux has an id of its own for it. */
-function bootId(): string {
-  if (knownBootId !== undefined) return knownBootId;
-  try {
-    knownBootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    knownBootId = hostname();
-  }
-  return knownBootId;
 }

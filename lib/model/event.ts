@@ -78,6 +78,8 @@ export interface Event {
   readonly status?: number;
   /** Of the attempt, or of the request since REQUEST_RECEIVED; by the monotonic clock. */
   readonly durationMs?: number;
+  /** REQUEST_SENT of the load driver: how long after the planned moment it was sent. */
+  readonly latenessMs?: number;
   /** Bytes of the body sent or received. */
   readonly bytes?: number;
   readonly error?: EventError;
@@ -175,6 +177,7 @@ export const FIELD_ORDER = [
   'peerRequestId',
   'status',
   'durationMs',
+  'latenessMs',
   'bytes',
   'spanEvents',
   'error',

@@ -27,6 +27,8 @@ export interface ManifestEnd {
   readonly timestamp: string;
   readonly run: string;
   readonly sent: number;
+  /** Planned and due, but held back by the bound on requests in flight; left out where 0. */
+  readonly notSent?: number;
   readonly answered: number;
   /** Answered with a status of 400 or above, or not answered. */
   readonly failed: number;
