@@ -60,7 +60,9 @@ export function assembleFlows(table: SpanTable, pairing: Pairing): readonly Flow
   }
   // Only a cycle of parents is left: ids that contradict each other.
   for (const span of spans) {
-    if (!span.inFlow) adopt(span, { kind: 'cycle', text: 'requests name each other as their callers' });
+    if (span.inFlow) continue;
+    cut(span);
+    adopt(span, { kind: 'cycle', text: 'requests name each other as their callers' });
   }
   return flows;
 }
@@ -69,6 +71,18 @@ export function assembleFlows(table: SpanTable, pairing: Pairing): readonly Flow
 function isRoot(words: Int32Array, { received, record }: SpanNode): boolean {
   if (received >= 0 && viaOf(words[received] as number) === VIA.edge) return true;
   return received >= 0 && (flagsOf(words[record] as number) & FLAG.PARENT) === 0;
+}
+
+/** Takes a span from its caller. */
+function cut(span: SpanNode): void {
+  const { call, parent } = span;
+  if (call) {
+    call.child = null;
+    const wasMadeUp = call.sent < 0 && call.ended < 0;
+    if (wasMadeUp) call.caller.calls.splice(call.caller.calls.indexOf(call), 1);
+  }
+  const at = parent?.queued.indexOf(span) ?? -1;
+  if (at >= 0) parent?.queued.splice(at, 1);
 }
 
 /** Marks a tree as belonging to a flow; stops where it meets itself. */

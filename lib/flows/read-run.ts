@@ -1,4 +1,4 @@
-import { CLIENT_SERVICE } from '../model/contract';
+import { CLIENT_SERVICE, instanceName } from '../model/contract';
 import type { ManifestEnd, ManifestStart } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import type { RunKnowledge } from './completeness';
@@ -68,6 +68,12 @@ function knowledgeOf(source: RunSource, { names, processes }: RunEvents, losses:
     lossyServices.add(service);
   }
   const services = new Set(processes.map(({ service }) => service));
+  // A client does not know whom the balancer chose: an instance without any log makes its whole service doubtful.
+  for (const { name, replicas } of Object.values(source.manifest.start?.topology?.services ?? {})) {
+    for (let replica = 1; replica <= replicas; replica++) {
+      if (!instances.has(instanceName(name, replica))) lossyServices.add(name);
+    }
+  }
   return {
     names,
     processes,

@@ -35,6 +35,7 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
   let block = expectation('');
   let blockProcess = new Int32Array(2);
   let blockOrigin = -1;
+  let blockNames: readonly number[] = [];
   let blockIsClient = false;
 
   return (bytes, start, end) => {
@@ -205,14 +206,9 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
         block = expectation(bytes.toString('latin1', from, p));
         blockProcess = Int32Array.of(view.getInt32(process, true), view.getInt32(process + 4, true));
         blockIsClient = names.texts[service] === CLIENT_SERVICE;
-        blockOrigin = target.origin(
-          names.texts[processId] as string,
-          names.texts[instance] as string,
-          names.texts[service] as string,
-          names.texts[topology] as string,
-        );
+        blockOrigin = -1;
+        blockNames = [processId, instance, service, topology];
       } else p += block.length;
-      words[WORD.ORIGIN] = blockOrigin;
       // Fields that may be absent, in their order.
       let endpoint = NONE;
       if (stands(view, p, ENDPOINT)) {
@@ -344,6 +340,12 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
       if (isCall) flags |= FLAG.CALL;
       const length =
         draft.extra === null ? (isCall ? CALL_WORDS : SHORT_WORDS) : recordWords(isCall, draft.extra.length);
+      if (blockOrigin < 0) {
+        // Only a line that is whole makes a process known.
+        const [processId, instance, service, topology] = blockNames.map((name) => names.texts[name] as string);
+        blockOrigin = target.origin(processId as string, instance as string, service as string, topology as string);
+      }
+      words[WORD.ORIGIN] = blockOrigin;
       words[WORD.META] = packMeta(length, kind, via, flags, status);
       target.record(draft);
       return p + 2;

@@ -71,7 +71,7 @@ function endpoints({ statistics }: RunReport, style: Style): readonly string[] {
   ]);
   return [
     ...table(columns, cells, style),
-    paint(style, 'dim', 'SELF: median outside of calls; PATH: share of all critical paths; percentiles within 0.2 %'),
+    paint(style, 'dim', 'SELF: median outside of calls; PATH: share of critical paths; within 0.2 %'),
   ];
 }
 

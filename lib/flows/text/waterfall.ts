@@ -53,7 +53,7 @@ function headline(flow: Flow, style: Style): string {
     paint(style, 'bold', flow.traceId),
     `${millis(flow.durationMs)} ms`,
     failed ? paint(style, 'red', status) : status,
-    flow.startTime,
+    flow.startTime.slice(11),
     ...(flow.key === flow.traceId ? [] : [`key ${printable(flow.key)}`]),
     ...(flow.complete ? [] : [paint(style, 'yellow', 'incomplete')]),
   ];

@@ -1,0 +1,215 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { loadTopology } from '../../lib/model/load-topology';
+import { type Files, loseLines } from '../support/distort';
+import { type Simulation, simulate } from '../support/simulate';
+
+const ROOT = join(__dirname, '..', '..');
+const RUN = 'shop-20261121t054429z-k3qa';
+const simulation = simulate({
+  topology: loadTopology('shop', { cwd: ROOT }),
+  run: RUN,
+  requests: 60,
+  failures: { connect: 0.02, overload: 0.03, internal: 0.02 },
+});
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface How {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Closes standard output after the first piece, as `head` does. */
+  readonly closeEarly?: boolean;
+}
+
+function timeline(cwd: string, args: readonly string[], { env = {}, closeEarly = false }: How = {}): Promise<Result> {
+  const { AWS_REGION: _region, AWS_DEFAULT_REGION: _default, AWS_PROFILE: _profile, ...inherited } = process.env;
+  const child = spawn(
+    process.execPath,
+    ['-r', require.resolve('ts-node/register/transpile-only'), join(ROOT, 'tools', 'timeline.ts'), ...args],
+    { cwd, env: { ...inherited, HOME: cwd, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), LC_ALL: 'C.UTF-8', ...env } },
+  );
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+    if (closeEarly) child.stdout.destroy();
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+async function folder(
+  t: ExecutionContext,
+  { manifest }: Pick<Simulation, 'manifest'> = simulation,
+  files: Files = simulation.files,
+): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'microcosm-timeline-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const run = join(directory, '.microcosm', 'runs', RUN);
+  await mkdir(run, { recursive: true });
+  await writeFile(join(run, 'manifest.jsonl'), manifest.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  for (const [file, lines] of files) await writeFile(join(run, file), lines.map((line) => `${line}\n`).join(''));
+  return directory;
+}
+
+test('the text shows the summary, both tables, and flows as trees, within 80 columns', async (t) => {
+  const { code, stdout, stderr } = await timeline(await folder(t), [RUN]);
+  t.is(code, 0, stderr);
+  t.regex(stdout, new RegExp(`^${RUN}  finished, complete\n  60 flows, \\d+ failed; ${requestEvents()} events`));
+  t.regex(stdout, /^web → sessions GET \/sessions\/:id +\d+/m);
+  t.regex(stdout, /^● └ |^● ├ /m);
+  for (const line of stdout.split('\n')) t.true(line.length <= 80, line);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a pipe must get none of them
+  t.notRegex(stdout, /\u001b/);
+});
+
+test('without a UTF-8 locale the text is ASCII', async (t) => {
+  const { stdout } = await timeline(await folder(t), [RUN], { env: { LC_ALL: 'C' } });
+  t.regex(stdout, /^web -> sessions/m);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+  t.regex(stdout, /^[\u0000-\u007f]*$/);
+});
+
+test('the JSON has the fixed shape, and every flow', async (t) => {
+  const { code, stdout } = await timeline(await folder(t), [RUN, '--format', 'json']);
+  t.is(code, 0);
+  const result = JSON.parse(stdout);
+  t.like(result, { run: RUN, topology: 'shop', complete: true, events: requestEvents(), warnings: [] });
+  t.is(result.flows.length, 60);
+  const truth = simulation.flows.find(({ root }) => root && root.children.length > 0 && root.status === 200);
+  const flow = result.flows.find(({ traceId }: { traceId: string }) => traceId === truth?.traceId);
+  t.like(flow, { status: 200, complete: true, warnings: [] });
+  t.is(typeof flow.durationMs, 'number');
+  t.like(flow.root, {
+    service: 'web',
+    endpoint: truth?.root?.endpoint,
+    requestId: truth?.root?.requestId,
+    status: 200,
+  });
+  t.is(flow.root.startTime, flow.startTime);
+  t.is(flow.root.children.length, truth?.root?.children.length);
+});
+
+test('a log that lacks events is no error: the summary and the flows say what is lost', async (t) => {
+  const directory = await folder(t, simulation, loseLines(simulation, 0.02, 7));
+  const text = await timeline(directory, [RUN]);
+  t.is(text.code, 0);
+  t.regex(text.stdout, /finished, incomplete/);
+  t.regex(text.stdout, /! \w+-\d \(process \w+\): \d+ events? lost/);
+  const json = JSON.parse((await timeline(directory, [RUN, '--format', 'json'])).stdout);
+  t.false(json.complete);
+  t.true(json.flows.some(({ complete, warnings }: Flow) => !complete && warnings.length > 0));
+});
+
+interface Flow {
+  readonly complete: boolean;
+  readonly warnings: readonly string[];
+  readonly status: number | null;
+  readonly durationMs: number;
+}
+
+test('a run without end record is called unfinished', async (t) => {
+  const { stdout } = await timeline(await folder(t, { manifest: simulation.manifest.slice(0, 1) }), [RUN]);
+  t.regex(stdout, /unfinished, incomplete/);
+});
+
+test('--flow shows one flow, also by the first digits of its trace id; an unknown one is the user’s mistake', async (t) => {
+  const directory = await folder(t);
+  const { traceId } = simulation.flows[3] as Simulation['flows'][number];
+  const { code, stdout } = await timeline(directory, [RUN, '--flow', traceId.slice(0, 12), '--raw']);
+  t.is(code, 0);
+  t.true(stdout.includes(traceId));
+  t.false(stdout.includes('REQUESTS HANDLED'));
+  t.regex(stdout, /\d\d:\d\d:\d\d\.\d{3}$/m, 'raw times stand beside the bars');
+  const unknown = await timeline(directory, [RUN, '--flow', '0'.repeat(32)]);
+  t.is(unknown.code, 2);
+  t.regex(unknown.stderr, /^--flow: no flow of .*\n$/);
+});
+
+test('--errors, --slowest and --service choose flows', async (t) => {
+  const directory = await folder(t);
+  const json = async (...args: string[]): Promise<{ readonly flows: readonly Flow[] }> =>
+    JSON.parse((await timeline(directory, [RUN, '--format', 'json', ...args])).stdout);
+  const failed = simulation.flows.filter(({ status }) => status === undefined || status >= 500).length;
+  t.true(failed > 0);
+  t.is((await json('--errors')).flows.length, failed);
+  const all = (await json()).flows.map(({ durationMs }) => durationMs).sort((a, b) => b - a);
+  const slowest = (await json('--slowest', '2')).flows.map(({ durationMs }) => durationMs).sort((a, b) => b - a);
+  t.deepEqual(slowest, all.slice(0, 2));
+  const checkouts = simulation.flows.filter(({ root }) => touches(root, 'payments')).length;
+  t.is((await json('--service', 'payments')).flows.length, checkouts);
+  const unknown = await timeline(directory, [RUN, '--service', 'paiments']);
+  t.is(unknown.code, 2);
+  t.regex(unknown.stderr, /services that logged: .*payments/);
+});
+
+test('an unknown run is exit 2, and the error names the runs that exist', async (t) => {
+  const { code, stdout, stderr } = await timeline(await folder(t), ['shop-20261121t054429z-zzzz']);
+  t.is(code, 2);
+  t.is(stdout, '');
+  t.is(stderr, `run: there is no run shop-20261121t054429z-zzzz; runs that exist: ${RUN}\n`);
+});
+
+test('wrong options are told all at once', async (t) => {
+  const { code, stderr } = await timeline(await folder(t), [RUN, '--format', 'xml', '--flow', 'xyz', '--since', '1h']);
+  t.is(code, 2);
+  t.deepEqual(
+    stderr
+      .trim()
+      .split('\n')
+      .map((line) => line.split(':')[0]),
+    ['--format', '--flow', '--since'],
+  );
+});
+
+test('a reader that stops early ends it quietly', async (t) => {
+  const { code, stderr } = await timeline(await folder(t), [RUN, '--format', 'json'], { closeEarly: true });
+  t.is(code, 0);
+  t.is(stderr, '');
+});
+
+test('adhoc shows the requests without a run, from the deployment’s logs', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'microcosm-timeline-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const logs = join(directory, '.microcosm', 'deployments', 'shop-20261121t054000z-aaaa', 'logs');
+  await mkdir(logs, { recursive: true });
+  const now = simulate({
+    topology: loadTopology('shop', { cwd: ROOT }),
+    run: 'adhoc',
+    requests: 20,
+    startAt: Date.now() - 5000,
+  });
+  for (const [file, lines] of now.files) {
+    if (file !== 'client.log') await writeFile(join(logs, file), lines.map((line) => `${line}\n`).join(''));
+  }
+  const { code, stdout, stderr } = await timeline(directory, [
+    'adhoc',
+    '--topology',
+    'shop',
+    '--since',
+    '10m',
+    '--format',
+    'json',
+  ]);
+  t.is(code, 0, stderr);
+  const result = JSON.parse(stdout);
+  t.like(result, { run: 'adhoc', topology: 'shop', complete: true, state: null });
+  t.is(result.flows.length, 20);
+});
+
+function requestEvents(): number {
+  return simulation.events.filter(({ run }) => run === RUN).length;
+}
+
+function touches(span: Simulation['flows'][number]['root'], service: string): boolean {
+  return span !== null && (span.service === service || span.children.some((child) => touches(child, service)));
+}
