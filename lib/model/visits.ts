@@ -136,8 +136,10 @@ export function stronglyConnected(graph: Graph): string[][] {
   return groups;
 }
 
-/** A shortest cycle through the group's first node. */
+/** A node that alone repeats itself without end, else a shortest cycle through the group's first node. */
 function cycleWithin(group: readonly string[], graph: Graph): readonly string[] {
+  const alone = group.find((node) => (graph.get(node)?.get(node) ?? 0) >= 1);
+  if (alone !== undefined) return [alone, alone];
   const [first = ''] = group;
   const members = new Set(group);
   const cameFrom = new Map<string, string>();
