@@ -6,8 +6,10 @@ import type { Failure } from './outcome';
 /** What a server writes: both kinds of server write the same. */
 export interface Answer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Made for this answer: a server may add its own. */
+  readonly headers: Record<string, string>;
   readonly body: string;
+  readonly bytes: number;
   /** Whether the connection ends with it. */
   readonly close: boolean;
 }

@@ -94,6 +94,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       status,
       headers: answerHeaders(requestId, stamp.hlc),
       body,
+      bytes,
       close: state.stopping || (!request.complete && hasBody(request)),
     };
   };

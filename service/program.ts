@@ -17,8 +17,8 @@ export interface Program {
 
 export interface Route {
   readonly endpoint: Endpoint;
-  /** Fits the whole path; each parameter is any one segment. */
-  readonly pattern: RegExp;
+  /** Fit the whole path, at the edge port with the prefix of the service; each parameter is any one segment. */
+  readonly patterns: { readonly mesh: RegExp; readonly edge: RegExp };
   /** Place of a request that comes without one. */
   readonly root: Hash;
   readonly rootText: string;
@@ -54,9 +54,10 @@ export function compile(slice: Slice): Program {
     routes: ordered.map((endpoint) => {
       const root = rootPlace(seed, slice.service.name, endpoint.key);
       const steps = endpoint.steps.map(instruction);
+      const patterns = { mesh: pathPattern(endpoint.path, ''), edge: pathPattern(endpoint.path, slice.edgePrefix) };
       return {
         endpoint,
-        pattern: pathPattern(endpoint.path),
+        patterns,
         root,
         rootText: formatHash(root),
         steps,
@@ -66,8 +67,9 @@ export function compile(slice: Slice): Program {
   };
 }
 
-function pathPattern(path: string): RegExp {
-  const escaped = path.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+function pathPattern(path: string, prefix: string): RegExp {
+  if (prefix !== '' && path === '/') return new RegExp(`^${prefix}/?$`);
+  const escaped = `${prefix}${path}`.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   return new RegExp(`^${escaped.replaceAll(/:[A-Za-z0-9_]+/g, '[^/]+')}$`);
 }
 

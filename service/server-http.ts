@@ -1,26 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Match, Via } from './handler';
 import type { Program } from './program';
-import { pathOf, type ServerParts, withoutPrefix } from './server';
+import { pathOf, type ServerParts } from './server';
 
 /** Bare `node:http` with a small route table. */
 export function httpServer(program: Program, via: Via, { handle, health }: ServerParts) {
-  const prefix = via === 'edge' ? program.slice.edgePrefix : '';
   return (request: IncomingMessage, response: ServerResponse): void => {
     const method = request.method as string;
     const path = pathOf(request.url as string);
     const report = health(path, method);
     if (report) void writeHealth(report, response);
-    else void write(handle(request, response, via, program, matchRoute(program, path, method, prefix)), response);
+    else void write(handle(request, response, via, program, matchRoute(program, path, method, via)), response);
   };
 }
 
-function matchRoute({ routes }: Program, path: string, method: string, prefix: string): Match {
-  const inner = withoutPrefix(path, prefix);
-  if (inner === undefined) return 'unknown path';
+function matchRoute({ routes }: Program, path: string, method: string, via: Via): Match {
   let pathIsKnown = false;
   for (const route of routes) {
-    if (!route.pattern.test(inner)) continue;
+    if (!route.patterns[via].test(path)) continue;
     const { endpoint } = route;
     if (endpoint.anyMethod || endpoint.method === method || (endpoint.method === 'GET' && method === 'HEAD')) {
       return route;
@@ -31,9 +28,10 @@ function matchRoute({ routes }: Program, path: string, method: string, prefix: s
 }
 
 async function write(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
-  const { status, headers, body, close } = await answer;
+  const { status, headers, body, bytes, close } = await answer;
   if (close) response.shouldKeepAlive = false;
-  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+  headers['content-length'] = String(bytes);
+  response.writeHead(status, headers);
   response.end(body);
 }
 

@@ -1,50 +1,49 @@
-import type { RequestListener } from 'node:http';
+import { METHODS, type RequestListener } from 'node:http';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
+import { RESERVED_PATHS } from '../lib/model/contract';
+import type { Answer } from './answer';
 import type { Match, Via } from './handler';
+import type { HealthReport } from './health';
 import type { Program } from './program';
-import { pathOf, type ServerParts, withoutPrefix } from './server';
+import type { ServerParts } from './server';
 
-/** Koa with @koa/router. */
+/**
+ * Koa with @koa/router. There is one middleware a route and one for what no route takes; each returns the handler's
+ * promise instead of awaiting it, since every async function between costs as much as Koa itself.
+ */
 export function koaServer(program: Program, via: Via, { handle, health }: ServerParts): RequestListener {
   const app = new Koa();
   // What goes wrong stands in the event log; Koa would print it as well, broken connections included.
   app.silent = true;
   const router = new Router();
-  const prefix = via === 'edge' ? program.slice.edgePrefix : '';
+  const options = { pathAsRegExp: true, ignoreCaptures: true };
 
-  const answer = async (ctx: Context, match: Match): Promise<void> => {
-    const { status, headers, body, close } = await handle(ctx.req, ctx.res, via, program, match);
-    if (close) ctx.res.shouldKeepAlive = false;
-    ctx.status = status;
-    ctx.set(headers as Record<string, string>);
-    ctx.body = body;
-  };
-
-  app.use(async (ctx, next) => {
-    const path = pathOf(ctx.req.url as string);
-    const report = health(path, ctx.method);
-    if (report) {
-      const { status, body } = await report;
-      ctx.status = status;
-      ctx.type = 'application/json';
-      ctx.body = body;
-      return;
-    }
-    const inner = withoutPrefix(path, prefix);
-    if (inner === undefined) return answer(ctx, 'unknown path');
-    ctx.newRouterPath = inner;
-    return next();
-  });
+  const respond = (ctx: Context, match: Match): Promise<void> =>
+    handle(ctx.req, ctx.res, via, program, match).then((answer) => write(ctx, answer));
 
   for (const route of program.routes) {
     const { anyMethod, method } = route.endpoint;
-    const serve = (ctx: Context) => answer(ctx, route);
-    if (anyMethod) router.all(route.pattern, serve);
-    else router.register(route.pattern, [method], serve, { pathAsRegExp: true });
+    const methods = anyMethod ? METHODS : [method];
+    router.register(route.patterns[via], methods, (ctx: Context) => respond(ctx, route), options);
   }
+  const check = async (ctx: Context): Promise<void> => {
+    const { status, body } = (await health(ctx.path, ctx.method)) as HealthReport;
+    ctx.status = status;
+    ctx.type = 'application/json';
+    ctx.body = body;
+  };
+  for (const path of Object.values(RESERVED_PATHS)) router.register(path, METHODS, check, {});
 
   app.use(router.routes());
-  app.use((ctx) => answer(ctx, (ctx.matched as unknown[] | undefined)?.length ? 'unknown method' : 'unknown path'));
+  app.use((ctx) => respond(ctx, (ctx.matched as unknown[] | undefined)?.length ? 'unknown method' : 'unknown path'));
   return app.callback();
+}
+
+function write(ctx: Context, { status, headers, body, close }: Answer): void {
+  const { res } = ctx;
+  if (close) res.shouldKeepAlive = false;
+  ctx.status = status;
+  for (const name in headers) res.setHeader(name, headers[name] as string);
+  ctx.body = body;
 }

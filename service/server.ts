@@ -21,13 +21,3 @@ export function pathOf(target: string): string {
   const query = target.indexOf('?');
   return query < 0 ? target : target.slice(0, query);
 }
-
-/**
- * The path without the prefix by which an edge with several services tells them apart; undefined where it lacks it.
- * The mesh port knows no prefix.
- */
-export function withoutPrefix(path: string, prefix: string): string | undefined {
-  if (prefix === '') return path;
-  if (path === prefix) return '/';
-  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined;
-}
