@@ -1,0 +1,141 @@
+import { CLIENT_SERVICE, instanceName, LIMITS } from '../model/contract';
+import { type ClockReport, type ErrorKind, type Event, FIELD_ORDER } from '../model/event';
+import { hostId } from '../model/host-id';
+import { hybridClock } from '../model/hybrid-clock';
+import { NO_RUN, randomBase32 } from '../model/run-id';
+import type { ClientLog } from './client-log';
+
+/** One request of the client, as its two events tell of it. */
+export interface ClientSpan {
+  readonly traceId: string;
+  /** The client's request id: parent id in `traceparent`. */
+  readonly requestId: string;
+  readonly key: string;
+  /** `<service> <endpoint>` */
+  readonly callee: string;
+}
+
+/** Writes the events of one run's client process. Moments are `performance.now()`. */
+export interface ClientEvents {
+  /** Id of this process in its events. */
+  readonly process: string;
+  /** Logs REQUEST_SENT and gives the stamp of the hybrid clock that the request carries. */
+  requestSent(span: ClientSpan, at: number, latenessMs: number): string;
+  responseReceived(span: ClientSpan, at: number, answer: ReceivedAnswer): void;
+  error(span: ClientSpan, at: number, kind: ErrorKind, message: string, durationMs: number): void;
+  /** SERVICE_UP, CLOCK and SERVICE_DOWN; the last two with the run's last sequence number. */
+  processEvent(event: 'SERVICE_UP' | 'CLOCK' | 'SERVICE_DOWN', detail?: Readonly<Record<string, unknown>>): void;
+  /** Sequence number of the run's last event. */
+  lastSeq(): number;
+}
+
+export interface ReceivedAnswer {
+  readonly status: number;
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly requestId: string | undefined;
+  readonly clock: string | undefined;
+}
+
+export interface ClientEventsOptions {
+  readonly log: ClientLog;
+  readonly run: string;
+  readonly topology: string;
+  /** Whether the target shares this machine's clock. */
+  readonly sameMachine: boolean;
+}
+
+const REQUEST_ID = /^[0-9a-f]{16}$/;
+/** Texts without a quote, a backslash or a control character stand in JSON as they are. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+export function clientEvents({ log, run, topology, sameMachine }: ClientEventsOptions): ClientEvents {
+  const process = randomBase32(8);
+  const clock = hybridClock();
+  const owner = `,"instance":"${instanceName(CLIENT_SERVICE, 1)}","service":"${CLIENT_SERVICE}","topology":"${topology}"`;
+  const report: ClockReport = sameMachine
+    ? { source: 'machine', host: hostId(), boundMs: 0 }
+    : { source: 'unknown', host: hostId(), boundMs: null };
+  let runSeq = 0;
+  let processSeq = 0;
+  let dropped = 0;
+
+  const append = (line: string): void => {
+    if (!log.append(line)) dropped += 1;
+    else if (dropped > 0) {
+      const count = dropped;
+      dropped = 0;
+      processLine('LOG_DROPPED', { dropped: count });
+      if (dropped > 0) dropped += count;
+    }
+  };
+
+  const put = (span: ClientSpan, at: number, event: string, hlc: string, fields: string): void => {
+    runSeq += 1;
+    append(
+      `{"timestamp":"${timestamp()}","hlc":"${hlc}","traceId":"${span.traceId}","requestId":"${span.requestId}","process":"${process}","event":"${event}","seq":${runSeq},"monotonicUs":${Math.floor(at * 1000)},"run":"${run}"${owner},"key":"${span.key}","callee":${quote(span.callee)}${fields}}\n`,
+    );
+  };
+
+  const processLine = (event: string, fields: Partial<Event>): void => {
+    processSeq += 1;
+    let text = '';
+    for (const name of FIELD_ORDER)
+      if (fields[name] !== undefined) text += `,"${name}":${JSON.stringify(fields[name])}`;
+    append(
+      `{"timestamp":"${timestamp()}","hlc":"${clock.tick()}","process":"${process}","event":"${event}","seq":${processSeq},"monotonicUs":${Math.floor(performance.now() * 1000)},"run":"${NO_RUN}"${owner}${text}}\n`,
+    );
+  };
+
+  return {
+    process,
+    requestSent: (span, at, latenessMs) => {
+      const hlc = clock.tick();
+      put(span, at, 'REQUEST_SENT', hlc, `,"latenessMs":${roundMs(latenessMs)}`);
+      return hlc;
+    },
+    responseReceived: (span, at, { status, durationMs, bytes, requestId, clock: stamp }) => {
+      // An answer from far ahead must not drag this clock, and with it the whole run, along.
+      const hlc = clock.receive(stamp !== undefined && isPlausible(stamp) ? stamp : undefined);
+      const peer = requestId !== undefined && REQUEST_ID.test(requestId) ? `,"peerRequestId":"${requestId}"` : '';
+      const fields = `${peer},"status":${status},"durationMs":${roundMs(durationMs)},"bytes":${bytes},"spanEvents":2`;
+      put(span, at, 'RESPONSE_RECEIVED', hlc, fields);
+    },
+    error: (span, at, kind, message, durationMs) => {
+      const error = `"error":{"kind":"${kind}","message":${quote(message)}}`;
+      put(span, at, 'ERROR', clock.tick(), `,"durationMs":${roundMs(durationMs)},"spanEvents":2,${error}`);
+    },
+    processEvent: (event, detail) => {
+      const runs = event === 'SERVICE_UP' || runSeq === 0 ? undefined : { [run]: runSeq };
+      processLine(event, { ...(runs && { runs }), clock: report, ...(detail && { detail }) });
+    },
+    lastSeq: () => runSeq,
+  };
+}
+
+/** Whether a stamp is not ahead of the wall clock by more than a node, too, would believe. */
+function isPlausible(stamp: string): boolean {
+  return Number.parseInt(stamp.slice(0, 12), 16) <= Date.now() + LIMITS.clockAheadMs;
+}
+
+function quote(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+/** Milliseconds as logged: to the microsecond. */
+function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+let stampedMillis = -1;
+let stampedText = '';
+
+/** The wall clock as ISO text; most events share their millisecond with the one before. */
+function timestamp(): string {
+  const millis = Date.now();
+  if (millis !== stampedMillis) {
+    stampedMillis = millis;
+    stampedText = new Date(millis).toISOString();
+  }
+  return stampedText;
+}

@@ -1,0 +1,157 @@
+import { parseDuration } from '../lib/load/duration';
+import { type PlanOptions, trafficPlan } from '../lib/load/phases';
+import { type LoadRun, runLoad } from '../lib/load/run-load';
+import { formatProgress, formatSummary } from '../lib/load/summary';
+import { randomBase32 } from '../lib/model/run-id';
+import { type Fault, UserError } from '../lib/model/user-error';
+import { runCommand } from './command';
+import { resolveLoadTarget } from './load-target';
+
+interface Options {
+  readonly rate?: string;
+  readonly duration?: string;
+  readonly requests?: string;
+  readonly phase?: readonly string[];
+  readonly warmup?: string;
+  readonly arrivals: string;
+  readonly seed?: string;
+  readonly timeout: string;
+  readonly maxInFlight?: string;
+  readonly path?: string;
+  readonly spin?: boolean;
+  readonly json?: boolean;
+}
+
+const PROGRESS_EVERY_MS = 500;
+const PROGRESS_AFTER_MS = 2_000;
+
+runCommand((program, finish) => {
+  program
+    .name('load')
+    .description(
+      'Sends open-loop traffic to a running topology: every request at its planned moment, however slow the answers. Ctrl-C ends the run early and keeps what was measured.',
+    )
+    .argument('<topology or URL>', 'a topology that runs here (see tools/local.ts), its deployment, or any http(s) URL')
+    .option('-r, --rate <R>', 'requests per second: 100, or a ramp 50..500 (default: 10)')
+    .option('-d, --duration <D>', 'how long: 500ms, 30s, 5m (default: 10s)')
+    .option('-n, --requests <N>', 'end after so many requests')
+    .option('-p, --phase <RATE:D>', 'one of several phases, such as 50:10s or 50..500:30s; may be given again', again)
+    .option('--warmup <D>', 'send at the first rate for so long before, and leave that out of the figures')
+    .option('--arrivals <kind>', 'constant or poisson', 'constant')
+    .option('--seed <text>', "replays the requests of the run with this seed (default: new, see the run's summary)")
+    .option('--timeout <D>', 'how long to wait for each answer', '10s')
+    .option('--max-in-flight <N>', 'hold requests back while so many are unanswered (default: never)')
+    .option('--path <path>', 'what to ask for at a URL that is no deployment (default: the path of the URL)')
+    .option('--spin', 'keep a core busy to send within microseconds of the plan, not about a millisecond')
+    .option('--json', 'print the result as JSON')
+    .action(async (asked: string, options: Options) => {
+      const settings = readSettings(options);
+      const target = await resolveLoadTarget(asked, options.path, process.cwd());
+      const run = await runLoad({ target, cwd: process.cwd(), ...settings });
+      process.stderr.write(`run ${run.run}, seed ${settings.seed}\n`);
+      const quiet = showProgress(run);
+      const release = endOnSignal(run);
+      const result = await run.done;
+      quiet();
+      release();
+      process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : formatSummary(result));
+      finish(result.total.answered > 0 ? 0 : 1);
+    });
+});
+
+/** Checks the options, all faults at once. */
+function readSettings(options: Options) {
+  const faults: Fault[] = [];
+  const read = <T>(parse: () => T): T | undefined => {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      faults.push(...error.faults);
+      return undefined;
+    }
+  };
+  const arrivals = options.arrivals;
+  if (arrivals !== 'constant' && arrivals !== 'poisson') {
+    faults.push({ where: '--arrivals', problem: `${arrivals} is unknown`, remedy: 'use constant or poisson' });
+  }
+  const seed = options.seed ?? randomBase32(12);
+  if (seed === '' || seed.length > 64) {
+    faults.push({ where: '--seed', problem: `has ${seed.length} characters`, remedy: 'use 1 to 64' });
+  }
+  if (options.path !== undefined && !/^[!-~]+$/.test(options.path)) {
+    faults.push({
+      where: '--path',
+      problem: 'has characters that no URL has',
+      remedy: 'write them as %20 and the like',
+    });
+  }
+  const maxInFlight = read(() =>
+    options.maxInFlight === undefined ? null : readCount(options.maxInFlight, '--max-in-flight'),
+  );
+  const timeoutMs = read(() => parseDuration(options.timeout, '--timeout'));
+  const requests = read(() => (options.requests === undefined ? null : readCount(options.requests, '--requests')));
+  const planOptions: PlanOptions = {
+    ...(options.rate !== undefined && { rate: options.rate }),
+    ...(options.duration !== undefined && { duration: options.duration }),
+    ...(options.phase !== undefined && { phases: options.phase }),
+    ...(options.warmup !== undefined && { warmup: options.warmup }),
+    ...(typeof requests === 'number' && { requests }),
+    ...(arrivals === 'poisson' && { arrivals }),
+  };
+  const plan = read(() => trafficPlan(planOptions));
+  if (faults.length > 0 || !plan || timeoutMs === undefined) throw new UserError(faults);
+  return {
+    plan,
+    seed,
+    timeoutMs,
+    ...(typeof maxInFlight === 'number' && { maxInFlight }),
+    spin: options.spin ?? false,
+  };
+}
+
+function readCount(text: string, where: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
+  throw new UserError({ where, problem: `${text} is no count`, remedy: 'give a whole number above 0' });
+}
+
+function again(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+/** Keeps one line of a terminal up to date. Returns what ends it. */
+function showProgress(run: LoadRun): () => void {
+  if (!process.stderr.isTTY) return () => undefined;
+  let shown = false;
+  const timer = setInterval(() => {
+    const progress = run.progress();
+    if (progress.elapsedMs < PROGRESS_AFTER_MS) return;
+    const line = formatProgress(progress).slice(0, (process.stderr.columns ?? 80) - 1);
+    process.stderr.write(`\r\u001b[K${line}`);
+    shown = true;
+  }, PROGRESS_EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    if (shown) process.stderr.write('\r\u001b[K');
+  };
+}
+
+/** The first signal ends the run well, the second at once. */
+function endOnSignal(run: LoadRun): () => void {
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals === 1) {
+      process.stderr.write('\nending the run; waiting a little for answers (again to leave at once)\n');
+      run.stop();
+      return;
+    }
+    run.flushSync();
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return () => {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  };
+}
