@@ -55,10 +55,12 @@ export async function readEvents(logs: RunLogs, options: ReadOptions = {}): Prom
   const names = interner();
   const processes = processLogs(logs.run);
   const streams: StreamReport[] = [];
+  const current = { report: emptyReport('') };
+  const { reader, text } = eventReader({ run: logs.run, store, names, processes, current, reader: options.reader });
   for await (const { name, chunks } of logs.streams()) {
     const report = emptyReport(name);
     streams.push(report);
-    const { reader, text } = streamReader({ run: logs.run, store, names, processes, report, reader: options.reader });
+    current.report = report;
     const { rest, tooLong } = await readLines(chunks(), reader);
     report.foreign += tooLong;
     if (rest.trim() !== '') text(rest, true);
@@ -66,30 +68,38 @@ export async function readEvents(logs: RunLogs, options: ReadOptions = {}): Prom
   return { store, names, processes: processes.all, streams };
 }
 
-interface StreamContext {
+interface ReaderContext {
   readonly run: string;
   readonly store: EventStore;
   readonly names: Interner;
   readonly processes: ProcessLogs;
-  readonly report: StreamReport;
+  /** Of the stream that is read now. */
+  readonly current: { report: StreamReport };
   readonly reader: 'scan' | 'plain' | undefined;
 }
 
-function streamReader({ run, store, names, processes, report, reader }: StreamContext) {
+function eventReader({ run, store, names, processes, current, reader }: ReaderContext) {
   const draft = recordDraft();
   const logs = processes.all;
+  let lastLog: ProcessLog | undefined;
+  let lastReport: StreamReport | undefined;
 
   const record = (complete: RecordDraft): void => {
     const log = logs[complete.words[WORD.ORIGIN] as number] as ProcessLog;
+    if (log !== lastLog || current.report !== lastReport) {
+      log.streams.add(current.report.stream);
+      lastLog = log;
+      lastReport = current.report;
+    }
     if (log.seen.add((complete.words[WORD.SEQ] as number) >>> 0)) {
-      report.events += 1;
+      current.report.events += 1;
       store.add(complete);
-    } else report.duplicates += 1;
+    } else current.report.duplicates += 1;
   };
 
   const originOf = (process: string, instance: string, service: string, topology: string): number => {
     const number = processes.number(process, instance, service, topology);
-    logs[number]?.streams.add(report.stream);
+    logs[number]?.streams.add(current.report.stream);
     return number;
   };
 
@@ -105,17 +115,17 @@ function streamReader({ run, store, names, processes, report, reader }: StreamCo
         break;
       }
       case 'process':
-        if (processes.take(decoded.event, report.stream)) report.processEvents += 1;
-        else report.duplicates += 1;
+        if (processes.take(decoded.event, current.report.stream)) current.report.processEvents += 1;
+        else current.report.duplicates += 1;
         break;
       case 'unknown': {
         const { process, instance, service, topology, seq } = decoded.event;
-        if (logs[originOf(process, instance, service, topology)]?.seen.add(seq)) report.unknown += 1;
-        else report.duplicates += 1;
+        if (logs[originOf(process, instance, service, topology)]?.seen.add(seq)) current.report.unknown += 1;
+        else current.report.duplicates += 1;
         break;
       }
       case 'other':
-        report.other += 1;
+        current.report.other += 1;
         break;
       case 'foreign':
         brokenLine(line, last);
@@ -129,11 +139,11 @@ function streamReader({ run, store, names, processes, report, reader }: StreamCo
   const brokenLine = (line: string, last: boolean): void => {
     const again = line.lastIndexOf(LINE_START);
     if (again > 0 && decodeLine(line.slice(again), run).is !== 'foreign') {
-      report.halfWritten += 1;
+      current.report.halfWritten += 1;
       text(line.slice(again), last);
     } else if (line.startsWith('{') && (last || line.startsWith(LINE_START)) && !line.endsWith('}')) {
-      report.halfWritten += 1;
-    } else report.foreign += 1;
+      current.report.halfWritten += 1;
+    } else current.report.foreign += 1;
   };
 
   const lineReader: LineReader =
@@ -148,7 +158,7 @@ function streamReader({ run, store, names, processes, report, reader }: StreamCo
       : scanLines(run, names, draft, {
           record,
           other: () => {
-            report.other += 1;
+            current.report.other += 1;
           },
           line: (bytes, start, end) => text(bytes.toString('utf8', start, end)),
           origin: originOf,
