@@ -1,6 +1,6 @@
 import { formatHash, type Hash, hashText, rootPlace } from '../lib/model/draw';
 import { hashValue, type Slice } from '../lib/model/slice';
-import type { Endpoint, FaultStep, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
+import type { Endpoint, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
 import { quote } from './event-line';
 
 /**
@@ -32,8 +32,7 @@ export type Instruction =
   | OutgoingInstruction
   | { readonly kind: 'parallel' | 'sequence'; readonly steps: readonly Instruction[] }
   | { readonly kind: 'oneOf'; readonly step: OneOfStep; readonly branches: readonly (readonly Instruction[])[] }
-  | { readonly kind: 'work'; readonly step: WorkStep }
-  | { readonly kind: 'fault'; readonly step: FaultStep };
+  | { readonly kind: 'work'; readonly step: WorkStep };
 
 export interface OutgoingInstruction {
   readonly kind: 'call' | 'send';
@@ -92,8 +91,6 @@ function instruction(step: Step): Instruction {
       return { kind: 'oneOf', step, branches: step.branches.map(({ steps }) => steps.map(instruction)) };
     case 'work':
       return { kind: 'work', step };
-    case 'fault':
-      return { kind: 'fault', step };
   }
 }
 
@@ -108,7 +105,6 @@ function hasCall(step: Instruction): boolean {
       return step.branches.some((branch) => branch.some(hasCall));
     case 'send':
     case 'work':
-    case 'fault':
       return false;
   }
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Flow, Span } from '../lib/flows/flow';
 import { type Run, readRun } from '../lib/flows/read-run';
 import { runJson } from '../lib/flows/run-json';
@@ -11,6 +10,8 @@ import { ADHOC_RUN } from '../lib/model/run-id';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { openAdhoc, openRun } from './open-run';
+import { fileOutput, type Output, standardOutput } from './output';
+import { EXPORTS, exportFlows, isExport } from './timeline-export';
 
 interface Options {
   readonly format: string;
@@ -21,10 +22,11 @@ interface Options {
   readonly raw?: boolean;
   readonly topology?: string;
   readonly since?: string;
+  readonly out?: string;
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const FORMATS = ['text', 'json'];
+const FORMATS = ['text', 'json', ...Object.keys(EXPORTS)];
 const SLOWEST_SHOWN = 3;
 const FAILED_SHOWN = 3;
 const ALL_FAILED_SHOWN = 50;
@@ -34,12 +36,16 @@ runCommand((program) => {
     .name('timeline')
     .description("Rebuilds every request's flow from a run's logs and shows where the time went.")
     .argument('<run-id>', 'as tools/load.ts printed it; or adhoc for requests that belong to no run')
-    .option('--format <format>', FORMATS.join(' or '), 'text')
+    .option('--format <format>', `${FORMATS.join(', ')} (described below)`, 'text')
+    .option('--out <file>', 'write to this file instead of standard output')
     .option('--flow <trace-id>', 'show the flow of one trace only; its first digits are enough')
-    .option('--slowest <n>', `how many of the slowest flows to show (default: ${SLOWEST_SHOWN}); with json, only those`)
+    .option(
+      '--slowest <n>',
+      `how many of the slowest flows to show (default: ${SLOWEST_SHOWN}); with other formats than text, only those`,
+    )
     .option(
       '--errors',
-      `show failed flows, up to ${ALL_FAILED_SHOWN} (default: ${FAILED_SHOWN}); with json, only those`,
+      `show failed flows, up to ${ALL_FAILED_SHOWN} (default: ${FAILED_SHOWN}); with other formats than text, only those`,
     )
     .option('--service <service>', 'only flows that the service took part in')
     .option('--raw', "show each host's own time beside the bars")
@@ -47,7 +53,11 @@ runCommand((program) => {
     .option('--since <duration>', 'with adhoc: how far back, such as 30s, 15m or 1h (default: 1h)')
     .addHelpText(
       'after',
-      '\nExit code: 0, also where the log is incomplete (the summary says so); 2 used wrongly or no such run.',
+      `\nFormats beside text and json:\n${Object.entries(EXPORTS)
+        .map(([format, purpose]) => `  ${format.padEnd(8)} ${purpose}`)
+        .join(
+          '\n',
+        )}\n\nExit code: 0, also where the log is incomplete (the summary says so); 2 used wrongly or no such run.`,
     )
     .action(async (id: string, options: Options) => {
       const selection = parseOptions(id, options);
@@ -61,15 +71,26 @@ runCommand((program) => {
       const spill = temporarySpill();
       try {
         const run = await readRun(source, { spill });
-        if (options.format === 'json') await writeJson(run, options, selection.slowest);
-        else await writeText(run, source, options, selection.slowest);
+        const output = options.out === undefined ? standardOutput : await fileOutput(options.out);
+        try {
+          if (options.format === 'text') await writeText(run, source, options, selection.slowest, output);
+          else await writeFlows(run, options, selection.slowest, output);
+        } finally {
+          await output.close();
+        }
       } finally {
         spill.close();
       }
     });
 });
 
-async function writeText(run: Run, source: LogSource, options: Options, slowest: number | undefined): Promise<void> {
+async function writeText(
+  run: Run,
+  source: LogSource,
+  options: Options,
+  slowest: number | undefined,
+  output: Output,
+): Promise<void> {
   const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
   const onlyFlow = traceId !== undefined;
   const result = reportRun(run, {
@@ -79,13 +100,14 @@ async function writeText(run: Run, source: LogSource, options: Options, slowest:
     ...(options.service !== undefined && { service: options.service }),
   });
   requireService(result, source, options);
-  const style = terminalStyle();
+  const style = terminalStyle(output);
   for (const line of reportText(result, style, { raw: options.raw ?? false, tables: !onlyFlow })) {
-    await write(`${line}\n`);
+    await output.write(`${line}\n`);
   }
 }
 
-async function writeJson(run: Run, options: Options, slowest: number | undefined): Promise<void> {
+/** In every format but text. */
+async function writeFlows(run: Run, options: Options, slowest: number | undefined, output: Output): Promise<void> {
   const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
   const { service } = options;
   const result = reportRun(run, {
@@ -99,12 +121,21 @@ async function writeJson(run: Run, options: Options, slowest: number | undefined
     (slow === undefined || slow.has(flow.root.requestId)) &&
     (!options.errors || flow.status === null || flow.status >= 500) &&
     (service === undefined || takesPart(flow, service));
-  for (const piece of runJson(run, result.report, select)) await write(piece);
+  const pieces = isExport(options.format)
+    ? exportFlows(options.format, () => selected(run, select), result.report)
+    : runJson(run, result.report, select);
+  const isTerminal = output === standardOutput && process.stdout.isTTY;
+  for await (const piece of pieces) await output.write(isTerminal ? harmless(piece) : piece);
 }
 
-/** Waits while the reader of standard output is slower. */
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+function* selected(run: Run, select: (flow: Flow) => boolean): Generator<Flow> {
+  for (const flow of run.flows()) if (select(flow)) yield flow;
+}
+
+/** What comes out of a log must not steer a terminal. */
+function harmless(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g, '?');
 }
 
 function takesPart(flow: Flow, service: string): boolean {
@@ -158,6 +189,9 @@ function parseOptions(id: string, { format, flow, slowest, topology, since }: Op
   if (flow !== undefined && !/^[0-9a-f]{1,32}$/i.test(flow)) {
     fault('--flow', `${flow} is no trace id`, 'give up to 32 hexadecimal digits');
   }
+  if (format === 'mermaid' && flow === undefined) {
+    fault('--flow', 'mermaid draws one flow', 'name it: --flow TRACE_ID');
+  }
   const count = slowest === undefined ? undefined : Number(slowest);
   if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= 1000)) {
     fault('--slowest', `${slowest} is no count`, 'give a whole number up to 1000');
@@ -184,12 +218,12 @@ function durationMs(text: string): number | undefined {
 }
 
 /** A pipe gets 80 columns without colour, in Unicode where the locale's character set is UTF-8. */
-function terminalStyle(): Style {
+function terminalStyle(output: Output): Style {
   const { COLUMNS, NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG } = process.env;
   const columns = process.stdout.columns ?? Number(COLUMNS);
   return {
     width: columns >= 40 ? Math.min(columns, 240) : 80,
-    colour: process.stdout.isTTY === true && !NO_COLOR && TERM !== 'dumb',
+    colour: output === standardOutput && process.stdout.isTTY === true && !NO_COLOR && TERM !== 'dumb',
     unicode: /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || ''),
   };
 }

@@ -64,7 +64,6 @@ const TRIAL: Topology = {
       client: 'got',
       callees: [],
       callers: [],
-      faults: [],
       endpoints: {
         'GET /': {
           key: 'GET /',

@@ -34,7 +34,6 @@ function* requestsOf(steps: readonly Step[], share: number): Generator<ExpectedR
         break;
       }
       case 'work':
-      case 'fault':
         break;
     }
   }

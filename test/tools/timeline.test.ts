@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -213,3 +213,39 @@ function requestEvents(): number {
 function touches(span: Simulation['flows'][number]['root'], service: string): boolean {
   return span !== null && (span.service === service || span.children.some((child) => touches(child, service)));
 }
+
+test('every export is written to a file, with the same flows as in JSON', async (t) => {
+  const cwd = await folder(t);
+  const { flows } = JSON.parse((await timeline(cwd, [RUN, '--format', 'json'])).stdout);
+  const formats: readonly (readonly [format: string, count: (text: string) => number])[] = [
+    ['jaeger', (text) => JSON.parse(text).data.length],
+    ['shiviz', (text) => text.match(/^=== /gm)?.length ?? 0],
+    [
+      'csv',
+      (text) =>
+        new Set(
+          text
+            .split('\r\n')
+            .slice(1, -1)
+            .map((row) => row.slice(0, 32)),
+        ).size,
+    ],
+  ];
+  for (const [format, count] of formats) {
+    const { code, stdout, stderr } = await timeline(cwd, [RUN, '--format', format, '--out', 'exported']);
+    t.deepEqual([code, stdout, stderr], [0, '', '']);
+    t.is(count(await readFile(join(cwd, 'exported'), 'utf8')), flows.length);
+  }
+});
+
+test('a diagram needs its flow, and a file a folder', async (t) => {
+  const cwd = await folder(t);
+  const unnamed = await timeline(cwd, [RUN, '--format', 'mermaid']);
+  t.is(unnamed.code, 2);
+  t.regex(unnamed.stderr, /^--flow: mermaid draws one flow/);
+  const { flows } = JSON.parse((await timeline(cwd, [RUN, '--format', 'json', '--slowest', '1'])).stdout);
+  const named = await timeline(cwd, [RUN, '--format', 'mermaid', '--flow', flows[0].traceId]);
+  t.regex(named.stdout, /^sequenceDiagram\n/);
+  const nowhere = await timeline(cwd, [RUN, '--format', 'svg', '--out', 'no/such/folder.svg']);
+  t.deepEqual([nowhere.code, nowhere.stderr.split(':')[0]], [2, '--out']);
+});

@@ -1,0 +1,57 @@
+import type { Flow } from '../lib/flows/flow';
+import { chrome } from '../lib/flows/formats/chrome';
+import { csv } from '../lib/flows/formats/csv';
+import { dot } from '../lib/flows/formats/dot';
+import { jaeger } from '../lib/flows/formats/jaeger';
+import { mermaid } from '../lib/flows/formats/mermaid';
+import { otlp } from '../lib/flows/formats/otlp';
+import { mapServices } from '../lib/flows/formats/service-map';
+import { SHIVIZ_EVENT_PATTERN, SHIVIZ_EXECUTION_PATTERN, shiviz } from '../lib/flows/formats/shiviz';
+import { svg } from '../lib/flows/formats/svg';
+import type { RunReport } from '../lib/flows/run-report';
+
+/** What other tools read, with what each is for. */
+export const EXPORTS = {
+  otlp: "OpenTelemetry's OTLP/JSON, a TracesData a line",
+  jaeger: "for the upload in Jaeger's UI",
+  chrome: 'trace events for https://ui.perfetto.dev',
+  mermaid: 'a sequence diagram of one flow (with --flow)',
+  dot: 'the service map for Graphviz',
+  svg: 'the service map as a picture',
+  shiviz: `vector clocks for ShiViz; its pattern is ${SHIVIZ_EVENT_PATTERN} and its delimiter ${SHIVIZ_EXECUTION_PATTERN}`,
+  csv: 'a row a span',
+} as const satisfies Readonly<Record<string, string>>;
+
+export type ExportFormat = keyof typeof EXPORTS;
+
+export function isExport(format: string): format is ExportFormat {
+  return Object.hasOwn(EXPORTS, format);
+}
+
+/** @param flows goes through the flows to export, anew at each call */
+export function exportFlows(
+  format: ExportFormat,
+  flows: () => Iterable<Flow>,
+  report: RunReport,
+): Iterable<string> | AsyncIterable<string> {
+  switch (format) {
+    case 'otlp':
+      return otlp(flows(), report);
+    case 'jaeger':
+      return jaeger(flows(), report);
+    case 'chrome':
+      return chrome(flows(), report);
+    case 'mermaid':
+      return Array.from(flows(), mermaid);
+    case 'dot':
+      return [dot(mapServices(flows()), report.topology)];
+    case 'svg':
+      return [svg(mapServices(flows()), report.topology)];
+    case 'shiviz':
+      return shiviz(flows());
+    case 'csv':
+      return csv(flows());
+    default:
+      return format satisfies never;
+  }
+}
