@@ -18,6 +18,14 @@ export interface Caller {
   readonly client: HttpClient;
 }
 
+/** The promise's value, or undefined once the time has passed: a look-up may take longer than the request has. */
+function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, Math.max(0, Math.ceil(ms)), undefined);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 /** How an attempt ended: with the text of a usable answer, or without. */
 type Attempt = { readonly ok: true; readonly text: string } | FailedAttempt;
 
@@ -73,7 +81,8 @@ async function makeAttempt(
 
   for (let reconnect = 0; reconnect <= MAX_RECONNECTS; reconnect++) {
     const fields = attemptFields(instruction, place, repetition, attempt, reconnect);
-    const instance = await discovery.choose(step.service, avoid);
+    const chosen = discovery.choose(step.service, avoid);
+    const instance = chosen instanceof Promise ? await inTime(chosen, leftMs(span)) : chosen;
     const left = Math.floor(leftMs(span));
     if (left < 1) return last ?? notStarted(span, caller, fields, 'DEADLINE', 'no time is left');
     if (!instance) return last ?? notStarted(span, caller, fields, 'NO_INSTANCE', `no instance of ${step.service}`);

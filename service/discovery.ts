@@ -46,9 +46,10 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   return {
     failed: ejections.failed,
     succeeded: ejections.succeeded,
-    async choose(service, avoid) {
+    choose(service, avoid) {
       const known = records.instances(service);
-      return pick(service, Array.isArray(known) ? known : await known, avoid);
+      if (known instanceof Promise) return known.then((instances) => pick(service, instances, avoid));
+      return pick(service, known, avoid);
     },
     async check() {
       let answers = false;

@@ -13,9 +13,9 @@ export interface Instance {
 export interface Discovery {
   /**
    * The next instance of the service in turn. Those in `avoid` are left out (names), ejected ones come only when there
-   * is no other; undefined when none is left or known.
+   * is no other; undefined when none is left or known. At once where it is known, else after a look-up.
    */
-  choose(service: string, avoid: ReadonlySet<string>): Promise<Instance | undefined>;
+  choose(service: string, avoid: ReadonlySet<string>): Promise<Instance | undefined> | Instance | undefined;
   /** A connection to the instance failed, which counts towards its ejection. */
   failed(instance: Instance): void;
   succeeded(instance: Instance): void;
