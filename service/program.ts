@@ -1,6 +1,6 @@
 import { formatHash, type Hash, hashText, rootPlace } from '../lib/model/draw';
 import { hashValue, type Slice } from '../lib/model/slice';
-import type { Endpoint, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
+import type { Endpoint, FaultStep, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
 import { quote } from './event-line';
 
 /**
@@ -32,7 +32,8 @@ export type Instruction =
   | OutgoingInstruction
   | { readonly kind: 'parallel' | 'sequence'; readonly steps: readonly Instruction[] }
   | { readonly kind: 'oneOf'; readonly step: OneOfStep; readonly branches: readonly (readonly Instruction[])[] }
-  | { readonly kind: 'work'; readonly step: WorkStep };
+  | { readonly kind: 'work'; readonly step: WorkStep }
+  | { readonly kind: 'fault'; readonly step: FaultStep };
 
 export interface OutgoingInstruction {
   readonly kind: 'call' | 'send';
@@ -91,6 +92,8 @@ function instruction(step: Step): Instruction {
       return { kind: 'oneOf', step, branches: step.branches.map(({ steps }) => steps.map(instruction)) };
     case 'work':
       return { kind: 'work', step };
+    case 'fault':
+      return { kind: 'fault', step };
   }
 }
 
@@ -105,6 +108,7 @@ function hasCall(step: Instruction): boolean {
       return step.branches.some((branch) => branch.some(hasCall));
     case 'send':
     case 'work':
+    case 'fault':
       return false;
   }
 }

@@ -45,6 +45,8 @@ function runStep(
     }
     case 'work':
       return doWork(instruction.step, span);
+    case 'fault':
+      throw new Error(`${instruction.step.id}: this node carries out no faults`);
   }
 }
 

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+
 /** What asks a command that runs until it is told otherwise to stop. */
 export interface StopWatch {
   /** Aborted at the first request. */
@@ -33,13 +35,30 @@ export function watchStop(): StopWatch {
   return { signal: controller.signal, requested, forced };
 }
 
-/** npx that is killed can't hand on anything. Whoever starts the command without it may leave it running on purpose. */
+/**
+ * npx or npm that is killed can't hand on anything, and the shell between them and the command hands on nothing at all.
+ * Whoever starts the command without them may leave it running on purpose.
+ */
 function watchParent(onGone: () => void): void {
   const parent = process.ppid;
+  let beyond: number | undefined;
+  execFile('ps', ['-o', 'ppid=,args=', '-p', String(parent)], (_error, stdout) => {
+    const [, pid, command = ''] = /^\s*(\d+)\s+(.*)/.exec(stdout) ?? [];
+    if (/^(\S*\/)?(ba|da|z)?sh -c /.test(command)) beyond = Number(pid);
+  });
   const timer = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (process.ppid === parent && (beyond === undefined || lives(beyond))) return;
     clearInterval(timer);
     onGone();
   }, PARENT_CHECK_MS);
   timer.unref();
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

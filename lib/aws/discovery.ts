@@ -3,6 +3,7 @@ import * as servicediscovery from 'aws-cdk-lib/aws-servicediscovery';
 import { Construct } from 'constructs';
 import { DNS, namespace } from '../model/contract';
 import type { Service, Topology } from '../model/topology';
+import { idOf, type SharedValue, shareValue } from './shared-value';
 
 export interface DiscoveryProps {
   readonly topology: Topology;
@@ -17,7 +18,7 @@ export interface DiscoveryProps {
  */
 export class Discovery extends Construct {
   /** Cloud Map's id of each service. */
-  readonly serviceIds: ReadonlyMap<string, string>;
+  readonly serviceIds: ReadonlyMap<string, SharedValue>;
 
   constructor(scope: Construct, id: string, { topology, vpcId, serviceScope }: DiscoveryProps) {
     super(scope, id);
@@ -28,12 +29,13 @@ export class Discovery extends Construct {
     });
     this.serviceIds = new Map(
       Object.values(topology.services).map((service) => {
-        const entry = new servicediscovery.CfnService(serviceScope(service), `Discovery-${service.name}`, {
+        const scope = serviceScope(service);
+        const entry = new servicediscovery.CfnService(scope, `Discovery${idOf(service.name)}`, {
           name: service.name,
           namespaceId: zone.attrId,
           dnsConfig: { routingPolicy: 'MULTIVALUE', dnsRecords: [{ type: 'SRV', ttl: DNS.ttlSeconds }] },
         });
-        return [service.name, entry.attrId];
+        return [service.name, shareValue(scope, `Entry${idOf(service.name)}`, entry.attrId)];
       }),
     );
   }

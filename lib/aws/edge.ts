@@ -6,13 +6,14 @@ import { PORTS, RESERVED_PATHS } from '../model/contract';
 import { edgePrefix } from '../model/slice';
 import type { Service, Topology } from '../model/topology';
 import { type Network, NOWHERE } from './network';
+import { idOf, type SharedValue } from './shared-value';
 
 export interface EdgeProps {
   readonly topology: Topology;
   readonly network: Network;
   readonly clients: readonly string[];
   readonly certificate: string | null;
-  readonly groups: ReadonlyMap<string, string>;
+  readonly groups: ReadonlyMap<string, SharedValue>;
   /** Stack of the rules of a service's security group. */
   readonly ruleScope: (service: Service) => Stack;
   readonly hosts: (service: Service) => readonly { readonly instanceId: string; readonly ready: IDependable }[];
@@ -68,15 +69,16 @@ export class Edge extends Construct {
     const port = { ipProtocol: 'tcp', fromPort: PORTS.edge, toPort: PORTS.edge };
     for (const service of Object.values(topology.services)) {
       if (!service.edge) continue;
-      const group = groups.get(service.name) as string;
+      const scope = ruleScope(service);
+      const group = (groups.get(service.name) as SharedValue)(scope);
       const description = `Balancer to ${service.name}`;
-      new ec2.CfnSecurityGroupIngress(ruleScope(service), `In-edge-to-${service.name}`, {
+      new ec2.CfnSecurityGroupIngress(scope, `InEDGETO${idOf(service.name)}`, {
         ...port,
         groupId: group,
         sourceSecurityGroupId: members.attrGroupId,
         description,
       });
-      new ec2.CfnSecurityGroupEgress(ruleScope(service), `Out-edge-to-${service.name}`, {
+      new ec2.CfnSecurityGroupEgress(scope, `OutEDGETO${idOf(service.name)}`, {
         ...port,
         groupId: members.attrGroupId,
         destinationSecurityGroupId: group,

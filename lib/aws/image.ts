@@ -6,7 +6,8 @@ import type { ImageChoice } from './settings';
 
 /** The image of a host as a template value, and the text that a host's identity depends on. */
 export interface Image {
-  readonly value: (instanceType: string) => string;
+  /** @param stack the template that it stands in */
+  readonly value: (instanceType: string, stack: Stack) => string;
   readonly identity: string;
 }
 
@@ -33,7 +34,7 @@ export function imageFor(stack: Stack, choice: ImageChoice, region: string | und
   }
 }
 
-function mapped(stack: Stack, region: string | undefined): (instanceType: string) => string {
+function mapped(root: Stack, region: string | undefined): Image['value'] {
   if (region !== undefined && !Object.hasOwn(IMAGES.byRegion, region)) {
     throw new UserError({
       where: region,
@@ -41,12 +42,7 @@ function mapped(stack: Stack, region: string | undefined): (instanceType: string
       remedy: REMEDY,
     });
   }
-  const table = new CfnMapping(stack, 'Images', {
-    mapping: Object.fromEntries(
-      Object.entries(IMAGES.byRegion).map(([name, { arm64, x86_64 }]) => [name, { arm64, x8664: x86_64 }]),
-    ),
-  });
-  new CfnRule(stack, 'RegionHasImage', {
+  new CfnRule(root, 'RegionHasImage', {
     assertions: [
       {
         assert: Fn.conditionContains(Object.keys(IMAGES.byRegion), Aws.REGION),
@@ -54,6 +50,23 @@ function mapped(stack: Stack, region: string | undefined): (instanceType: string
       },
     ],
   });
-  const keys: Readonly<Record<Architecture, string>> = { arm64: 'arm64', x86_64: 'x8664' };
-  return (type) => table.findInMap(Aws.REGION, keys[architectureOf(type)]);
+  // A mapping is known in its own template alone, so each nested stack gets one.
+  const tables = new Map<Stack, CfnMapping>();
+  return (type, stack) => {
+    const table = tables.get(stack) ?? imageTable(stack);
+    tables.set(stack, table);
+    return table.findInMap(Aws.REGION, KEYS[architectureOf(type)]);
+  };
+}
+
+const KEYS: Readonly<Record<Architecture, string>> = { arm64: 'arm64', x86_64: 'x8664' };
+
+function imageTable(stack: Stack): CfnMapping {
+  const mapping = Object.fromEntries(
+    Object.entries(IMAGES.byRegion).map(([region, { arm64, x86_64 }]) => [
+      region,
+      { [KEYS.arm64]: arm64, [KEYS.x86_64]: x86_64 },
+    ]),
+  );
+  return new CfnMapping(stack, 'Images', { mapping });
 }

@@ -3,6 +3,7 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { PORTS } from '../model/contract';
 import type { Service, Topology } from '../model/topology';
 import type { Network } from './network';
+import { idOf, type SharedValue, shareValue } from './shared-value';
 
 export interface MembersProps {
   readonly topology: Topology;
@@ -20,11 +21,17 @@ export interface MembersProps {
  * network's own endpoints, so that reaches AWS's services and nothing else. Name look-ups and the time service
  * are link-local, which no security group filters.
  */
-export function makeMembers({ topology, network, groupScope, ruleScope }: MembersProps): ReadonlyMap<string, string> {
+export function makeMembers({
+  topology,
+  network,
+  groupScope,
+  ruleScope,
+}: MembersProps): ReadonlyMap<string, SharedValue> {
   const services = Object.values(topology.services);
   const groups = new Map(
     services.map((service) => {
-      const group = new ec2.CfnSecurityGroup(groupScope(service), `Members-${service.name}`, {
+      const scope = groupScope(service);
+      const group = new ec2.CfnSecurityGroup(scope, `Members${idOf(service.name)}`, {
         vpcId: network.vpcId,
         groupDescription: `Hosts of ${service.name} in ${topology.name}`,
         securityGroupEgress: [
@@ -37,23 +44,24 @@ export function makeMembers({ topology, network, groupScope, ruleScope }: Member
           },
         ],
       });
-      return [service.name, group.attrGroupId];
+      return [service.name, shareValue(scope, `Group${idOf(service.name)}`, group.attrGroupId)];
     }),
   );
   const mesh = { ipProtocol: 'tcp', fromPort: PORTS.mesh, toPort: PORTS.mesh };
   for (const callee of services) {
     const scope = ruleScope(callee);
-    const calleeGroup = groups.get(callee.name) as string;
+    const calleeGroup = (groups.get(callee.name) as SharedValue)(scope);
     for (const caller of callee.callers) {
-      const callerGroup = groups.get(caller) as string;
+      const callerGroup = (groups.get(caller) as SharedValue)(scope);
+      const call = `${idOf(caller)}TO${idOf(callee.name)}`;
       const description = `${caller} calls ${callee.name}`;
-      new ec2.CfnSecurityGroupIngress(scope, `In-${caller}-to-${callee.name}`, {
+      new ec2.CfnSecurityGroupIngress(scope, `In${call}`, {
         ...mesh,
         groupId: calleeGroup,
         sourceSecurityGroupId: callerGroup,
         description,
       });
-      new ec2.CfnSecurityGroupEgress(scope, `Out-${caller}-to-${callee.name}`, {
+      new ec2.CfnSecurityGroupEgress(scope, `Out${call}`, {
         ...mesh,
         groupId: callerGroup,
         destinationSecurityGroupId: calleeGroup,

@@ -31,6 +31,7 @@ import { Notification } from './notification';
 import { SavedQueries } from './saved-queries';
 import { ServiceHost } from './service-host';
 import type { Settings } from './settings';
+import type { SharedValue } from './shared-value';
 
 export interface MicrocosmStackProps {
   /** Resolved; its name is replaced by `settings.as` where that is given, its seed never. */
@@ -57,6 +58,8 @@ export class MicrocosmStack extends Stack {
       // Assets of their own prefix, so that hosts can be given this topology's and no other app's.
       synthesizer: new DefaultStackSynthesizer({ bucketPrefix: prefix }),
       terminationProtection: false,
+      // A template may have 1 MB; indentation takes a third of it.
+      suppressTemplateIndentation: true,
     });
     this.topologyName = topology.name;
     const scopes = new Scopes(this, layoutOf(topology));
@@ -90,18 +93,18 @@ export class MicrocosmStack extends Stack {
       const slice = assets.json('slice', sliceOf(topology, service.name));
       hosts.set(
         service.name,
-        instancesOf(service).map(
-          ({ instance }, index) =>
-            new ServiceHost(scopes.host(instance), `Host-${instance}`, {
-              world,
-              service,
-              instance,
-              subnetId: network.privateSubnetIds[index % network.privateSubnetIds.length] as string,
-              groupId: groups.get(service.name) as string,
-              discoveryId: discovery.serviceIds.get(service.name) as string,
-              sliceKey: slice,
-            }),
-        ),
+        instancesOf(service).map(({ instance }, index) => {
+          const scope = scopes.host(instance);
+          return new ServiceHost(scope, `Host-${instance}`, {
+            world,
+            service,
+            instance,
+            subnetId: network.privateSubnetIds[index % network.privateSubnetIds.length] as string,
+            groupId: (groups.get(service.name) as SharedValue)(scope),
+            discoveryId: (discovery.serviceIds.get(service.name) as SharedValue)(scope),
+            sliceKey: slice,
+          });
+        }),
       );
     }
     const edge = new Edge(this, 'Edge', {

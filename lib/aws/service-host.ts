@@ -1,4 +1,4 @@
-import { Aws, CfnWaitCondition, CfnWaitConditionHandle, Fn } from 'aws-cdk-lib';
+import { Aws, CfnWaitCondition, CfnWaitConditionHandle, Fn, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as servicediscovery from 'aws-cdk-lib/aws-servicediscovery';
@@ -72,7 +72,7 @@ export class ServiceHost extends Construct {
 
     const handle = new CfnWaitConditionHandle(this, `Signal${identity}`);
     const machine = new ec2.CfnInstance(this, `Machine${identity}`, {
-      imageId: world.image.value(instanceType),
+      imageId: world.image.value(instanceType, Stack.of(this)),
       instanceType,
       iamInstanceProfile: world.profileName,
       subnetId: props.subnetId,

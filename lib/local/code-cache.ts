@@ -64,6 +64,7 @@ const TRIAL: Topology = {
       client: 'got',
       callees: [],
       callers: [],
+      faults: [],
       endpoints: {
         'GET /': {
           key: 'GET /',

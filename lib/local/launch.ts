@@ -123,7 +123,12 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     let stopTime: string | null = null;
     let launched = false;
     const writeRecord = (stopped: string | null) => {
-      if (launched) folder.write(deploymentNow(stopped));
+      if (!launched) return;
+      try {
+        folder.write(deploymentNow(stopped));
+      } catch (error) {
+        onNotice(`${folder.path}: the record can't be written: ${(error as Error).message}`);
+      }
     };
     let ready = 0;
     const onReady = (count: number) => {
@@ -238,6 +243,7 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
         bundle,
         nodes: group.length,
         variables: variables(restarts),
+        onStderr: (line) => onNotice(`${name}: ${line}`),
         startTimeoutMs: inline ? INLINE_START_TIMEOUT_MS : START_TIMEOUT_MS,
       }),
     onUp,

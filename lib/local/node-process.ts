@@ -20,7 +20,7 @@ export interface NodeProcess {
   readonly ready: Promise<readonly ReadyMessage[]>;
   /** Resolves when it has ended and its stderr is read. */
   readonly exited: Promise<Exit>;
-  /** The last of what it wrote to stderr. */
+  /** The last of what it wrote to stderr, as far as `onStderr` was not told. */
   stderr(): string;
   kill(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
@@ -36,10 +36,12 @@ export interface NodeProcessOptions {
   readonly nodes: number;
   /** A process that is not ready by then is killed. */
   readonly startTimeoutMs: number;
+  /** Told each line of stderr from when it is ready on; what comes before explains a failed start. */
+  readonly onStderr?: (line: string) => void;
 }
 
 export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
-  const { name, bundle, variables, nodes, startTimeoutMs } = options;
+  const { name, bundle, variables, nodes, startTimeoutMs, onStderr = () => {} } = options;
   const child = spawn(process.execPath, [...bundle.flags, bundle.file], {
     // A session of its own: Ctrl-C in the terminal is for the launcher, which then stops its nodes in good order. Were the
     // launcher killed, the closed IPC channel ends the node.
@@ -48,8 +50,13 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
     env: { ...inheritedEnvironment(), ...variables },
   });
   let stderr = '';
+  let up = false;
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_CHARACTERS);
+    stderr = printable(stderr + text).slice(-STDERR_CHARACTERS);
+    if (!up) return;
+    const lines = stderr.split('\n');
+    stderr = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') onStderr(line);
   });
 
   const exited = new Promise<Exit>((resolve) => {
@@ -68,6 +75,7 @@ export function startNodeProcess(options: NodeProcessOptions): NodeProcess {
       messages.push(message);
       if (messages.length < nodes) return;
       clearTimeout(timer);
+      up = true;
       resolve(messages);
     });
     child.once('error', (error: NodeJS.ErrnoException) => {
@@ -110,6 +118,11 @@ function inheritedEnvironment(): NodeJS.ProcessEnv {
 
 function sendSignal(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void {
   if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+}
+
+/** What a node says may hold what a request brought: it must not steer the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, '\ufffd');
 }
 
 function isReady(message: unknown): message is ReadyMessage {

@@ -32,7 +32,7 @@ export function checkMachine(instances: number, inline: boolean, machine: Machin
   }
   if (machine.openFiles !== undefined && files > machine.openFiles) {
     const problem = `${instances} instances need about ${files} open files, the limit is ${machine.openFiles}`;
-    faults.push({ where: 'open files', problem, remedy: `raise it (ulimit -n ${files}), or ${fewer}` });
+    faults.push({ where: 'open files', problem, remedy: `raise it (ulimit -n ${files}), or use fewer replicas` });
   }
   if (faults.length > 0) throw new UserError(faults);
 }

@@ -34,6 +34,7 @@ function* requestsOf(steps: readonly Step[], share: number): Generator<ExpectedR
         break;
       }
       case 'work':
+      case 'fault':
         break;
     }
   }

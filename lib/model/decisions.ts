@@ -1,5 +1,6 @@
 import { type Distribution, quantile } from './distribution';
 import { combine, type DrawContext, draw, type Hash, hashText } from './draw';
+import type { Fault, FaultPosition } from './fault';
 import type { Endpoint, OneOfStep, Outgoing, WorkStep } from './topology';
 
 /**
@@ -71,6 +72,39 @@ export function work(step: WorkStep, context: DrawContext): Work {
     memoryBytes: Math.round(value(step.memoryBytes ?? 0, context, step.id, 'memoryBytes')),
     diskBytes: Math.round(value(step.diskBytes ?? 0, context, step.id, 'diskBytes')),
   };
+}
+
+/** What the draws of a fault depend on: its id, and whether a request or an attempt of a call is drawn for. */
+export interface DrawnFault {
+  readonly id: string;
+  readonly probability?: number;
+  readonly at: FaultPosition;
+}
+
+/**
+ * Whether the fault strikes, its conditions on time and state apart.
+ *
+ * @param context of the request handled; for a fault of a call, of the request that the attempt would send (its place is
+ *   the attempt's `childPlace`), so that each repetition and attempt is drawn anew
+ */
+export function faultHappens({ id, probability = 1, at }: DrawnFault, context: DrawContext): boolean {
+  return probability >= 1 || draw(context, faultPurpose(id, at, 'probability')) < probability;
+}
+
+/** A fault's arguments, those from distributions drawn; the same context as for `faultHappens`. */
+export function faultArgs(
+  fault: Fault,
+  { id, at }: DrawnFault,
+  context: DrawContext,
+): Readonly<Record<string, number | string>> {
+  if (fault.type !== 'latency') return fault.args;
+  const { delay } = fault.args;
+  return { delay: typeof delay === 'number' ? delay : quantile(delay, draw(context, faultPurpose(id, at, 'delay'))) };
+}
+
+/** An attempt's draws are made at the place that the callee draws at too: its faults may bear the same ids. */
+function faultPurpose(id: string, at: FaultPosition, what: string): Hash {
+  return purpose(id, at === 'call' ? `fault ${what} on the call` : `fault ${what}`);
 }
 
 /** A failed attempt is tried again while retries are left; a callee's own refusal (4xx) is not a failure of the moment. */

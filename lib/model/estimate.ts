@@ -1,6 +1,6 @@
-import { backoffMs, chosenBranch, happens, mayRetry, repetitions, work } from './decisions';
+import { backoffMs, chosenBranch, faultArgs, faultHappens, happens, mayRetry, repetitions, work } from './decisions';
 import { childPlace, type DrawContext, type Hash, hashText, rootPlace } from './draw';
-import type { Endpoint, Outgoing, Step, Topology } from './topology';
+import type { Endpoint, FaultStep, Outgoing, Step, Topology } from './topology';
 
 /** How long requests to one endpoint take, in milliseconds, with the share that a time-out or deadline ends. */
 export interface LatencyEstimate {
@@ -79,6 +79,8 @@ function walkStep(step: Step, walk: Walk, sideBySide: boolean): Outcome {
       const { latencyMs, cpuMs } = work(step, walk.context);
       return { ms: latencyMs + cpuMs, failed: false };
     }
+    case 'fault':
+      return { ms: faultMs(step, walk.context), failed: false };
     case 'call':
       return happens(step, walk.context) ? walkCall(step, walk, sideBySide) : NOTHING;
     case 'send':
@@ -90,6 +92,13 @@ function walkStep(step: Step, walk: Walk, sideBySide: boolean): Outcome {
     case 'oneOf':
       return walkSteps(step.branches[chosenBranch(step, walk.context)]?.steps ?? [], walk);
   }
+}
+
+/** Of faults only latency among the steps counts: what others do is no matter of a call's normal course. */
+function faultMs({ id, fault, probability }: FaultStep, context: DrawContext): number {
+  const drawn = { id, probability, at: 'before' } as const;
+  if (fault.type !== 'latency' || !faultHappens(drawn, context)) return 0;
+  return Number(faultArgs(fault, drawn, context).delay);
 }
 
 function walkCall(step: Outgoing, walk: Walk, sideBySide: boolean): Outcome {

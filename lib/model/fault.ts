@@ -66,11 +66,20 @@ export interface FaultRule {
   readonly fromRequest?: number;
   /** Strikes on these instances only; every one when left out. */
   readonly instances?: readonly string[];
+  /** Ends so long after the rule first could strike in a process: from its n-th request, or its start. */
+  readonly forMs?: number;
   /** The rule begins and ends by the node's wall clock; ISO 8601. Live rules always end. */
   readonly startsAt?: string;
   readonly expiresAt?: string;
   /** Of several rules that decide one answer the highest wins. @default 0 */
   readonly priority?: number;
+}
+
+/** A fault of one call, drawn for each attempt. */
+export interface CallFault {
+  readonly id: string;
+  readonly fault: Fault;
+  readonly probability: number;
 }
 
 /** How far a fault may go on any node, whoever asks for it. */
@@ -85,7 +94,7 @@ export const FAULT_BOUNDS = {
   offsetMs: 86_400_000,
 } as const;
 
-type ArgumentRule =
+export type ArgumentRule =
   | {
       readonly is: 'number';
       readonly min: number;

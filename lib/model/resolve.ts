@@ -1,5 +1,6 @@
 import { chooseEndpoint, DEFAULT_ENDPOINT, parseCallee } from './callee';
 import type { Distribution } from './distribution';
+import { resolveCallFaults, resolveFault, resolveFaultRules } from './resolve-faults';
 import type { CallSpec, EndpointSpec, RetriesSpec, ServiceSpec, StepSpec, TopologySpec, WorkSpec } from './spec';
 import type { Endpoint, Outgoing, Retries, Service, Step, Topology } from './topology';
 
@@ -44,6 +45,7 @@ export function resolve(spec: TopologySpec, name: string): Topology {
             .map((other) => other.service)
             .filter((other) => callees.get(other)?.includes(service))
             .sort(),
+          faults: resolveFaultRules(serviceSpec),
           ...(serviceSpec.aws?.instanceType && { instanceType: serviceSpec.aws.instanceType }),
         },
       ]),
@@ -120,6 +122,10 @@ function stepResolver(spec: TopologySpec) {
       const branches = step.oneOf.map(({ weight, steps }) => ({ weight, steps: resolveSteps(steps, 'parallel') }));
       return { kind: 'oneOf', id, branches };
     }
+    if ('fault' in step && step.fault !== undefined) {
+      const { fault: type, args, probability = 1, id } = step;
+      return { kind: 'fault', id: identify(`fault:${type}`, id), fault: resolveFault(type, args), probability };
+    }
     const { latencyMs = null, cpuMs = null, memoryBytes = null, diskBytes = null } = (step as WorkSpec).work;
     return { kind: 'work', id: identify('work', step.id), latencyMs, cpuMs, memoryBytes, diskBytes };
   };
@@ -132,8 +138,9 @@ function stepResolver(spec: TopologySpec) {
     const requestBytes: Distribution | null = options.requestBytes ?? null;
     const anyMethod = callee?.endpoints === undefined;
     const method = options.method ?? (anyMethod && requestBytes !== null ? 'POST' : endpointMethod);
+    const id = identify(kind, options.id, `${service} ${endpoint}`);
     return {
-      id: identify(kind, options.id, `${service} ${endpoint}`),
+      id,
       service,
       endpoint,
       method,
@@ -144,6 +151,7 @@ function stepResolver(spec: TopologySpec) {
       retries: resolveRetries(options.retries ?? spec.defaults?.retries),
       requestBytes,
       optional: options.optional ?? false,
+      faults: resolveCallFaults(id, options.faults ?? []),
     };
   };
 

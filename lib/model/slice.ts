@@ -8,16 +8,26 @@ export interface Slice {
   readonly topology: string;
   readonly seed: string;
   readonly epoch: number;
-  readonly service: Service;
+  readonly service: SlicedService;
   /** Path prefix under which the balancer reaches this service: empty with one edge service, else `/<service>`. */
   readonly edgePrefix: string;
 }
+
+/** A service without what concerns its launcher alone: another number of replicas changes no node. */
+export type SlicedService = Omit<Service, 'replicas' | 'instanceType'>;
 
 /** The slice of one service, at epoch 0: as deployed. */
 export function sliceOf(topology: Topology, serviceName: string): Slice {
   const service = Object.hasOwn(topology.services, serviceName) ? topology.services[serviceName] : undefined;
   if (!service) throw new Error(`topology ${topology.name} has no service ${serviceName}`);
-  return { topology: topology.name, seed: topology.seed, epoch: 0, service, edgePrefix: edgePrefix(topology, service) };
+  const { replicas: _replicas, instanceType: _instanceType, ...sliced } = service;
+  return {
+    topology: topology.name,
+    seed: topology.seed,
+    epoch: 0,
+    service: sliced,
+    edgePrefix: edgePrefix(topology, service),
+  };
 }
 
 /** With several edge services the balancer tells them apart by the first path segment, the service's name. */

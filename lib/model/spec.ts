@@ -1,4 +1,5 @@
 import type { Distribution } from './distribution';
+import type { CrashSignal, FaultPosition } from './fault';
 
 /**
  * The topology as its author writes it: a plain value, typed so that a misspelt callee or endpoint does not compile.
@@ -49,7 +50,9 @@ export interface ServiceSpec<E, R extends string = string> extends EndpointSpec<
   readonly server?: ServerKind;
   readonly client?: ClientKind;
   /** Keys are `METHOD /path`; a path segment `:name` stands for any one segment. */
-  readonly endpoints?: { readonly [P in keyof E]: EndpointSpec<R> };
+  readonly endpoints?: { readonly [P in keyof E]: NamedEndpointSpec<R> };
+  /** What goes wrong on purpose; each rule for every endpoint unless it names one. */
+  readonly faults?: readonly FaultRuleSpec[];
   readonly aws?: { readonly instanceType?: string };
 }
 
@@ -67,6 +70,11 @@ export interface EndpointSpec<R extends string = string> {
   readonly steps?: readonly StepSpec<R>[];
 }
 
+export interface NamedEndpointSpec<R extends string = string> extends EndpointSpec<R> {
+  /** What goes wrong on purpose with requests to this endpoint. */
+  readonly faults?: readonly EndpointFaultSpec[];
+}
+
 /** A callee, a call with options, or a nested list: parallel inside a list, sequential inside a parallel one, and so on. */
 export type CallItem<R extends string = string> = R | CallSpec<R> | readonly CallItem<R>[];
 
@@ -78,7 +86,8 @@ export type StepSpec<R extends string = string> =
   | ParallelSpec<R>
   | SequenceSpec<R>
   | OneOfSpec<R>
-  | WorkSpec;
+  | WorkSpec
+  | FaultStepSpec;
 
 interface Identified {
   /** Names the step in draws and events. @default kind, callee and occurrence */
@@ -99,6 +108,8 @@ export interface CallSpec<R extends string = string> extends Identified {
   readonly requestBytes?: Distribution;
   /** A failure is reported in the answer and tolerated. @default false */
   readonly optional?: boolean;
+  /** What goes wrong on purpose, drawn for each attempt. */
+  readonly faults?: readonly CallFaultSpec[];
 }
 
 /** Attempts after the first, or those with exponential backoff: `backoffMs * 2^n`, less up to `jitter` of itself. */
@@ -123,6 +134,8 @@ export interface SendSpec<R extends string = string> extends Identified {
   readonly retries?: RetriesSpec;
   readonly requestBytes?: Distribution;
   readonly optional?: boolean;
+  /** What goes wrong on purpose, drawn for each attempt. */
+  readonly faults?: readonly CallFaultSpec[];
 }
 
 export interface ParallelSpec<R extends string = string> extends Identified {
@@ -147,3 +160,69 @@ export interface WorkSpec extends Identified {
     readonly diskBytes?: Distribution;
   };
 }
+
+/** Arguments by fault type, as written: those with a default may be left out. Times in ms, sizes in MiB. */
+export interface FaultArgs {
+  readonly latency: { readonly delay: Distribution };
+  readonly error: { readonly status?: number };
+  readonly reset: NoArgs;
+  readonly hang: { readonly duration?: number };
+  readonly 'slow-body': { readonly bytesPerSecond: number };
+  readonly truncate: NoArgs;
+  readonly corrupt: NoArgs;
+  readonly cpu: { readonly duration: number };
+  readonly 'memory-leak': { readonly size: number; readonly duration: number };
+  readonly 'disk-fill': { readonly size: number; readonly duration: number };
+  readonly block: { readonly duration: number };
+  readonly refuse: { readonly duration: number };
+  readonly unready: { readonly duration: number };
+  readonly crash: { readonly exitCode?: number; readonly signal?: CrashSignal };
+  readonly 'dns-failure': NoArgs;
+  readonly partition: NoArgs;
+  readonly 'clock-offset': { readonly offset: number; readonly duration: number };
+}
+
+type NoArgs = Readonly<Record<string, never>>;
+
+/** `{ [key]: type, args }`; `args` may be left out where all of them may. */
+type Typed<Key extends string> = {
+  [T in keyof FaultArgs]: { readonly [K in Key]: T } & (Record<string, never> extends FaultArgs[T]
+    ? { readonly args?: FaultArgs[T] }
+    : { readonly args: FaultArgs[T] });
+}[keyof FaultArgs];
+
+interface Drawn extends Identified {
+  /** From 0 to 1. @default 1 */
+  readonly probability?: number;
+}
+
+/** A fault among the steps: `{ fault: 'error', args: { status: 503 }, probability: 0.01 }`. */
+export type FaultStepSpec = Typed<'fault'> & Drawn;
+
+/** A fault of a call: `{ type: 'partition' }`. */
+export type CallFaultSpec = Typed<'type'> & Drawn;
+
+export type EndpointFaultSpec = Typed<'type'> &
+  Drawn & {
+    readonly at: Exclude<FaultPosition, 'instance'>;
+    /** `call` only: the callee concerned, `service` or `service METHOD /path`. @default every one */
+    readonly callee?: string;
+    /** Strikes from the n-th request on that a process handles. @default 1 */
+    readonly fromRequest?: number;
+    /** Ends so long after it first could strike in a process. @default never */
+    readonly forMs?: number;
+    /** Instances concerned, such as `catalog-2`. @default every one */
+    readonly instances?: readonly string[];
+    /** Of several that decide one answer the highest wins. @default 0 */
+    readonly priority?: number;
+  };
+
+/** A fault of a service: `{ type: 'error', at: 'before', probability: 0.4 }`. */
+export type FaultRuleSpec = Without<EndpointFaultSpec, 'at'> & {
+  readonly at: FaultPosition;
+  /** Key of the endpoint concerned. @default every one */
+  readonly endpoint?: string;
+};
+
+/** `Omit` that keeps the members of a union apart. */
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -1,5 +1,6 @@
 import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
+import { callFault, endpointRule, serviceRule, stepFault } from './fault-shape';
 import {
   byType,
   choice,
@@ -65,7 +66,8 @@ const callee = describe(
   text(/^[^\s]+( [A-Z]+ \/\S*)?$/, 'a callee: "service" or "service METHOD /path"'),
 );
 
-const outgoing = { id, probability, count, timeoutMs, retries, requestBytes, optional: flag };
+const callFaults = describe('What goes wrong on purpose, drawn for each attempt.', list(named('callFault', callFault)));
+const outgoing = { id, probability, count, timeoutMs, retries, requestBytes, optional: flag, faults: callFaults };
 const call = object({ call: callee, method: choice(METHODS), ...outgoing }, ['call']);
 const send = object({ send: callee, ...outgoing }, ['send']);
 const group = (key: string): Shape => object({ [key]: list(step, { min: 1 }), id }, [key]);
@@ -89,6 +91,7 @@ const stepShape = byType(
           'oneOf',
         ]),
         work: object({ work, id }, ['work']),
+        fault: stepFault,
       },
       'step',
     ),
@@ -108,7 +111,10 @@ export const ENDPOINT_FIELDS: Readonly<Record<string, Shape>> = {
   steps: describe('What the endpoint does, in order; a nested list runs in parallel.', list(step)),
 };
 
-const endpoint = object(ENDPOINT_FIELDS);
+const endpoint = object({
+  ...ENDPOINT_FIELDS,
+  faults: describe('What goes wrong on purpose with its requests.', list(named('endpointFault', endpointRule))),
+});
 
 const service = object({
   edge: describe('Behind the load balancer.', flag),
@@ -120,6 +126,7 @@ const service = object({
     record(named('endpoint', endpoint), endpointKey, 'endpoint: METHOD /path, such as "GET /items/:id"'),
   ),
   aws: object({ instanceType: text(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'an instance type, such as "t4g.nano"') }),
+  faults: describe('What goes wrong on purpose.', list(named('serviceFault', serviceRule))),
   ...ENDPOINT_FIELDS,
 });
 
@@ -149,4 +156,7 @@ export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
   callItem: callItemShape.schema,
   retries: retriesShape.schema,
   distribution: distributionSchema,
+  callFault: callFault.schema,
+  endpointFault: endpointRule.schema,
+  serviceFault: serviceRule.schema,
 };

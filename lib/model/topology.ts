@@ -1,4 +1,5 @@
 import type { Distribution } from './distribution';
+import type { CallFault, Fault, FaultRule } from './fault';
 import type { ClientKind, ServerKind } from './spec';
 
 /** A topology with every default filled in and every reference resolved: what runs, and what a run is checked against. */
@@ -25,6 +26,8 @@ export interface Service {
   readonly callees: readonly string[];
   /** Names of the services that call it, sorted, each once. */
   readonly callers: readonly string[];
+  /** What goes wrong on purpose, those of its endpoints included, in the order written. */
+  readonly faults: readonly FaultRule[];
   readonly instanceType?: string;
 }
 
@@ -43,7 +46,7 @@ export interface Endpoint {
   readonly steps: readonly Step[];
 }
 
-export type Step = CallStep | SendStep | ParallelStep | SequenceStep | OneOfStep | WorkStep;
+export type Step = CallStep | SendStep | ParallelStep | SequenceStep | OneOfStep | WorkStep | FaultStep;
 
 /** Common to what sends a request to another service. */
 export interface Outgoing {
@@ -63,6 +66,8 @@ export interface Outgoing {
   readonly retries: Retries;
   readonly requestBytes: Distribution | null;
   readonly optional: boolean;
+  /** Drawn for each attempt. */
+  readonly faults: readonly CallFault[];
 }
 
 export interface CallStep extends Outgoing {
@@ -108,4 +113,12 @@ export interface WorkStep {
   readonly cpuMs: Distribution | null;
   readonly memoryBytes: Distribution | null;
   readonly diskBytes: Distribution | null;
+}
+
+/** Goes wrong on purpose at its place among the steps. */
+export interface FaultStep {
+  readonly kind: 'fault';
+  readonly id: string;
+  readonly fault: Fault;
+  readonly probability: number;
 }

@@ -4,13 +4,14 @@ import { topologyShape } from './topology-shape';
 import type { Fault } from './user-error';
 import { checkCallees } from './validate-callees';
 import { checkEndpoints } from './validate-endpoints';
+import { checkFaults } from './validate-faults';
 import { checkGraph } from './validate-graph';
 import { checkNames } from './validate-names';
 
 /**
  * Every fault of a topology as written, in no need of being one: any value will do. Pure, changes nothing, never throws.
- * With no faults, `resolve` takes the value. The rules in order: its shape (types, keys, ranges), names, endpoints, whom
- * they call, and what follows from the whole graph.
+ * With no faults, `resolve` takes the value. The rules in order: its shape (types, keys, ranges), names, endpoints, faults,
+ * whom they call, and what follows from the whole graph.
  *
  * @param name what the topology is called where it doesn't say so itself
  */
@@ -21,6 +22,7 @@ export function validate(value: unknown, name?: string): readonly Fault[] {
   const written = survey(value);
   checkNames(value, name, written, report);
   checkEndpoints(written, report);
+  checkFaults(written, report);
   const edges = checkCallees(written, report);
   checkGraph(written, edges, report);
   return faults;

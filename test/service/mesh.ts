@@ -72,7 +72,10 @@ export async function startMesh(t: ExecutionContext, spec: TopologySpec, without
       table.get(service.name)?.push({ name: instance, address: '127.0.0.1', port: node.meshPort });
     }
   }
-  const stopAll = () => Promise.all([...nodes.values()].map((node) => node.stop('test')));
+  // In the order written, callers first: queued work still meets its callees.
+  const stopAll = async () => {
+    for (const node of nodes.values()) await node.stop('test');
+  };
   t.teardown(async () => {
     await stopAll();
     await rm(folder, { recursive: true, force: true });

@@ -379,6 +379,8 @@ export function simulateInto(
           failure: { status: 504, error: { kind: 'DEADLINE', message: `${step.id} cut short` } },
         };
       }
+      case 'fault':
+        throw new Error('faults are not simulated');
       case 'call':
       case 'send': {
         if (!happens(step, context)) return { at };

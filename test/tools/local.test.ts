@@ -97,6 +97,22 @@ test.serial('nodes end when the launcher is killed', async (t) => {
   await untilGone(t, deployment);
 });
 
+test.serial('it ends with the npx that started it', async (t) => {
+  const bin = join(ROOT, 'node_modules', '.bin', 'ts-node');
+  const script = `'${bin}' '${join(ROOT, 'tools', 'local.ts')}' '${TOPOLOGY}' --json; true`;
+  // As npx does: a process that is killed, a shell that nobody tells, and the command.
+  const npx = spawn(
+    process.execPath,
+    ['-e', `require('child_process').spawn('sh', ['-c', ${JSON.stringify(script)}], { stdio: 'inherit' })`],
+    { cwd, env: { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), npm_command: 'exec' } },
+  );
+  t.teardown(() => npx.kill('SIGKILL'));
+  const [line] = await once(createInterface({ input: npx.stdout }), 'line');
+  const deployment = JSON.parse(line) as Deployment;
+  npx.kill('SIGKILL');
+  await untilGone(t, deployment);
+});
+
 test.serial('a second Ctrl-C ends what does not want to', async (t) => {
   const slow = join(cwd, 'slow.json');
   writeFileSync(slow, JSON.stringify({ services: { web: { edge: true, latencyMs: 60_000, deadlineMs: 120_000 } } }));

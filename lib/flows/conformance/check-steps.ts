@@ -96,6 +96,8 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         const minimumMs = outOfTime ? 0 : Math.max(0, work(step, draws).latencyMs - TIMER_SLACK_MS);
         return { how: 'well', seqs: null, minimumMs };
       }
+      case 'fault':
+        return WELL;
       case 'call':
       case 'send': {
         if (!happens(step, draws)) return WELL;

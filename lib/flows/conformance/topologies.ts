@@ -1,6 +1,6 @@
 import { type Hash, hashText } from '../../model/draw';
-import { hashValue, type Slice, sliceOf } from '../../model/slice';
-import type { Service, Topology } from '../../model/topology';
+import { hashValue, type Slice, type SlicedService, sliceOf } from '../../model/slice';
+import type { Topology } from '../../model/topology';
 
 /**
  * What each service was supposed to be at each epoch: epoch 0 from the run's record, later ones from the
@@ -18,7 +18,7 @@ export interface Topologies {
 }
 
 export interface Described {
-  readonly service: Service;
+  readonly service: SlicedService;
   readonly seed: Hash;
   readonly sliceHash: string;
 }

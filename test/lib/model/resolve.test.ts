@@ -122,6 +122,7 @@ test('a slice changes with its own service, its callees and callers, and with no
   const rerouted = hashes(shop({ b: { calls: ['c'] } }));
   t.deepEqual([rerouted.web, rerouted.a], [before.web, before.a]);
   t.not(rerouted.c, before.c, 'c has a caller more');
+  t.deepEqual(hashes(shop({ b: { latencyMs: 1, replicas: 3, aws: { instanceType: 'c7g.large' } } })), before);
 });
 
 test('a hash does not depend on the order of keys', (t) => {
