@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import type { ReadyMessage } from '../lib/model/contract';
+import type { ClientKind } from '../lib/model/spec';
 import { formatFault, UserError } from '../lib/model/user-error';
-import { createGotClient } from './client-got';
-import { createUndiciClient } from './client-undici';
 import { createDiscovery } from './discovery';
 import { openServiceRecords, type ServiceRecords } from './discovery-records';
 import { type RunningNode, startNode } from './node';
+import type { HttpClient } from './outgoing';
 import { type NodeSettings, settingsFrom } from './settings';
 
 // V8 shrinks the heap of a process that has been idle, and its next second of requests then costs two to three times
@@ -53,8 +53,18 @@ function start(settings: NodeSettings, records: ServiceRecords): Promise<Running
   return startNode({
     ...settings,
     discovery: createDiscovery({ records, callees: service.callees }),
-    client: service.client === 'got' ? createGotClient() : createUndiciClient(),
+    client: createClient(service.client),
   });
+}
+
+/** Loads only the library that is used: the other would cost each start a tenth of its time, and 4 MB. */
+function createClient(kind: ClientKind): HttpClient {
+  switch (kind) {
+    case 'got':
+      return (require('./client-got') as typeof import('./client-got')).createGotClient();
+    case 'undici':
+      return (require('./client-undici') as typeof import('./client-undici')).createUndiciClient();
+  }
 }
 
 /** Nodes of one process that ask the same resolver share what it says. */
