@@ -4,8 +4,8 @@ import type { InstanceType } from './instance-types';
  * List prices in US dollars. Only what the stack uses, for an estimate before the first deployment; the bill is the truth.
  */
 export const PRICES = {
-  date: '2026-11-01',
-  source: 'AWS public price list, us-east-1, on demand, Linux, without tax, discount or free tier',
+  date: '2025, not checked since',
+  source: "list prices of AWS's price pages for us-east-1, on demand, Linux, without tax, discount or free tier",
   /** Application Load Balancer, an hour; capacity units come on top. */
   loadBalancerHour: 0.0225,
   /** One capacity unit-hour: 25 new connections/s, 3,000 open, 1 GB/h, or 1,000 rules/s, whichever is largest. */

@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 import { PORTS } from '../model/contract';
 import { hashValue } from '../model/slice';
 import type { Service } from '../model/topology';
-import { HOST_BOUNDS } from './host-files';
+import { HOST_BOUNDS } from './host';
 import type { Image } from './image';
 import { DEFAULT_INSTANCE_TYPE } from './instance-types';
 import { userData } from './user-data';

@@ -1,4 +1,4 @@
-import { HOST } from './host-files';
+import { HOST } from './host';
 
 export interface UserDataParts {
   readonly region: string;

@@ -54,3 +54,19 @@ test('a generated topology is one that the command takes', async (t) => {
   t.is((await run('generate', '--services', '3')).code, 2);
   t.is((await run('generate', '--services', 'x')).code, 2);
 });
+
+test('the plan of a deployment on AWS is text or JSON, and what can not be deployed ends with 1', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'microcosm-plan-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const hidden = join(folder, 'hidden.json');
+  writeFileSync(hidden, JSON.stringify({ services: { a: { edge: true }, b: { replicas: 1_001 } } }));
+  const [text, json, tooMany] = await Promise.all([
+    run('topology', 'shop', '--aws'),
+    run('topology', 'shop', '--aws', '--json'),
+    run('topology', hidden, '--aws'),
+  ]);
+  t.regex(text.stdout, /^Microcosm-shop: 17 hosts/);
+  t.is(JSON.parse(json.stdout).instances, 17);
+  t.deepEqual([text.code, json.code, tooMany.code], [0, 0, 1]);
+  t.regex(tooMany.stderr, /^services\.b\.replicas: 1001 is more than the 1000/);
+});

@@ -1,0 +1,189 @@
+import { stackName } from '../model/contract';
+import type { Topology } from '../model/topology';
+import type { Fault } from '../model/user-error';
+import { FOOTPRINT, layoutOf } from './footprint';
+import { HOST_BOUNDS } from './host';
+import { DEFAULT_INSTANCE_TYPE } from './instance-types';
+import { findLimitFaults, QUOTAS } from './limits';
+import { INSTANCE_TYPES, PRICES } from './pricing';
+
+/** What a deployment of a topology would make, touch and cost; worked out without the CDK. */
+export interface Plan {
+  readonly stack: string;
+  readonly instances: number;
+  /** Of CloudFormation, by type; without those of nested stacks. */
+  readonly resources: Readonly<Record<string, number>>;
+  readonly resourceCount: number;
+  readonly nestedStacks: number;
+  readonly perService: number;
+  readonly perReplica: number;
+  /** Quotas that this topology uses noticeably; `over` where the default does not suffice. */
+  readonly quotas: readonly QuotaUse[];
+  /** What makes a deployment impossible. */
+  readonly faults: readonly Fault[];
+  readonly cost: Cost;
+}
+
+export interface QuotaUse {
+  readonly name: string;
+  readonly used: number;
+  /** What an account has by default. */
+  readonly limit: number;
+  readonly over: boolean;
+  readonly remedy: string;
+}
+
+export interface Cost {
+  readonly items: readonly { readonly what: string; readonly count: number; readonly hourlyUsd: number }[];
+  readonly hourlyUsd: number;
+  /** Instance types that the table has no price for. */
+  readonly unpriced: readonly string[];
+  readonly date: string;
+  readonly source: string;
+}
+
+/** Constants of the stack, held to the stack itself by a test. */
+const FIXED = { interfaceEndpoints: 4, metricFilters: 5, queries: 5, topologyAlarms: 3, edgeAlarms: 3, hostAlarms: 3 };
+
+export function planOf(topology: Topology): Plan {
+  const services = Object.values(topology.services);
+  const instances = services.reduce((sum, { replicas }) => sum + replicas, 0);
+  const edges = services.filter(({ edge }) => edge).length;
+  const calls = services.reduce((sum, { callers }) => sum + callers.length, 0);
+  const alarms = FIXED.hostAlarms * instances + FIXED.edgeAlarms * edges + FIXED.topologyAlarms;
+  const { nested, groups } = layoutOf(topology);
+  const resources = {
+    'AWS::CloudFormation::WaitCondition': instances,
+    'AWS::CloudFormation::WaitConditionHandle': instances,
+    'AWS::CloudWatch::Alarm': alarms,
+    'AWS::CloudWatch::Dashboard': 1,
+    'AWS::EC2::Instance': instances,
+    'AWS::EC2::InternetGateway': 1,
+    'AWS::EC2::Route': 1,
+    'AWS::EC2::RouteTable': 2,
+    'AWS::EC2::SecurityGroup': services.length + 2,
+    'AWS::EC2::SecurityGroupEgress': calls + edges,
+    'AWS::EC2::SecurityGroupIngress': calls + edges,
+    'AWS::EC2::Subnet': 4,
+    'AWS::EC2::SubnetRouteTableAssociation': 4,
+    'AWS::EC2::VPC': 1,
+    'AWS::EC2::VPCEndpoint': FIXED.interfaceEndpoints + 1,
+    'AWS::EC2::VPCGatewayAttachment': 1,
+    'AWS::ElasticLoadBalancingV2::Listener': 1,
+    'AWS::ElasticLoadBalancingV2::ListenerRule': edges > 1 ? edges : 0,
+    'AWS::ElasticLoadBalancingV2::LoadBalancer': 1,
+    'AWS::ElasticLoadBalancingV2::TargetGroup': edges,
+    'AWS::IAM::InstanceProfile': 1,
+    'AWS::IAM::Role': 1,
+    'AWS::Logs::LogGroup': 1,
+    'AWS::Logs::MetricFilter': FIXED.metricFilters,
+    'AWS::Logs::QueryDefinition': FIXED.queries,
+    'AWS::ServiceDiscovery::Instance': instances,
+    'AWS::ServiceDiscovery::PrivateDnsNamespace': 1,
+    'AWS::ServiceDiscovery::Service': services.length,
+  };
+  return {
+    stack: stackName(topology.name),
+    instances,
+    resources,
+    resourceCount: Object.values(resources).reduce((sum, count) => sum + count, 0),
+    nestedStacks: nested ? groups.members + groups.services + groups.hosts : 0,
+    perService: FOOTPRINT.service,
+    perReplica: FOOTPRINT.replica,
+    quotas: quotas(topology, instances, alarms),
+    faults: findLimitFaults(topology),
+    cost: cost(topology, instances, alarms),
+  };
+}
+
+function quotas(topology: Topology, instances: number, alarms: number): readonly QuotaUse[] {
+  const services = Object.values(topology.services);
+  const use = (name: string, used: number, limit: number, remedy: string): QuotaUse => {
+    return { name, used, limit, over: used > limit, remedy };
+  };
+  const raise = (service: string): string => `ask for more under Service Quotas, ${service}`;
+  const vcpus = services.reduce((sum, { instanceType = DEFAULT_INSTANCE_TYPE, replicas }) => {
+    return sum + replicas * (INSTANCE_TYPES[instanceType]?.vcpus ?? 2);
+  }, 0);
+  const mostCallers = Math.max(...services.map(({ callers }) => callers.length));
+  const mostCallees = Math.max(...services.map(({ callees }) => callees.length + 1));
+  return [
+    use('vCPUs of running on-demand standard instances', vcpus, QUOTAS.standardVcpus, `${raise('EC2')}: L-1216C47A`),
+    use('rules of one security group', Math.max(mostCallers, mostCallees), QUOTAS.securityGroupRules, raise('VPC')),
+    use('security groups of the Region', services.length + 2, QUOTAS.securityGroupsPerRegion, raise('VPC')),
+    use('network interfaces of the Region', instances + 6, QUOTAS.networkInterfacesPerRegion, raise('VPC')),
+    use('instances of a Cloud Map namespace', instances, QUOTAS.cloudMapInstancesPerNamespace, 'split the topology'),
+    use('alarms of the Region', alarms, QUOTAS.alarmsPerRegion, raise('CloudWatch')),
+  ];
+}
+
+function cost(topology: Topology, instances: number, alarms: number): Cost {
+  const services = Object.values(topology.services);
+  const month = PRICES.hoursPerMonth;
+  const types = new Map<string, number>();
+  for (const { instanceType = DEFAULT_INSTANCE_TYPE, replicas } of services) {
+    types.set(instanceType, (types.get(instanceType) ?? 0) + replicas);
+  }
+  const priced = [...types].filter(([type]) => Object.hasOwn(INSTANCE_TYPES, type));
+  // Duration and failures by service (failures once there are any), three of the topology, CPU and memory by host.
+  const metrics = 2 * services.length + 3 + 2 * instances;
+  const items = [
+    ...priced.map(([type, count]) => {
+      return { what: type, count, hourlyUsd: count * (INSTANCE_TYPES[type]?.hourlyUsd ?? 0) };
+    }),
+    {
+      what: `gp3 volume of ${HOST_BOUNDS.volumeGib} GiB`,
+      count: instances,
+      hourlyUsd: (instances * HOST_BOUNDS.volumeGib * PRICES.volumeGibMonth) / month,
+    },
+    {
+      what: 'load balancer, one capacity unit',
+      count: 1,
+      hourlyUsd: PRICES.loadBalancerHour + PRICES.loadBalancerUnitHour,
+    },
+    { what: 'public address', count: 2, hourlyUsd: 2 * PRICES.publicAddressHour },
+    {
+      what: 'interface endpoint',
+      count: FIXED.interfaceEndpoints,
+      hourlyUsd: FIXED.interfaceEndpoints * PRICES.interfaceEndpointHour,
+    },
+    { what: 'alarm', count: alarms, hourlyUsd: (alarms * PRICES.alarmMonth) / month },
+    { what: 'custom metric', count: metrics, hourlyUsd: (metrics * PRICES.metricMonth) / month },
+    { what: 'private hosted zone', count: 1, hourlyUsd: PRICES.hostedZoneMonth / month },
+    { what: 'dashboard', count: 1, hourlyUsd: PRICES.dashboardMonth / month },
+  ];
+  return {
+    items,
+    hourlyUsd: items.reduce((sum, { hourlyUsd }) => sum + hourlyUsd, 0),
+    unpriced: [...types.keys()].filter((type) => !Object.hasOwn(INSTANCE_TYPES, type)),
+    date: PRICES.date,
+    source: PRICES.source,
+  };
+}
+
+/** The plan as text, a line each. */
+export function describePlan(plan: Plan): string {
+  const usd = (amount: number, digits = 4): string => `${amount.toFixed(digits)} $/h`;
+  const { cost } = plan;
+  const lines = [
+    `${plan.stack}: ${plan.instances} hosts, ${plan.resourceCount} resources` +
+      (plan.nestedStacks > 0 ? ` in ${plan.nestedStacks} nested stacks` : ''),
+    `  ${plan.perService} resources a service, ${FOOTPRINT.call} a call, ${plan.perReplica} a replica`,
+    '',
+    'Resources',
+    ...Object.entries(plan.resources)
+      .filter(([, count]) => count > 0)
+      .map(([type, count]) => `  ${String(count).padStart(6)}  ${type}`),
+    '',
+    'Quotas (what an account has by default)',
+    ...plan.quotas.map(({ name, used, limit, over, remedy }) => {
+      return `  ${String(used).padStart(6)} of ${limit} ${name}${over ? ` — too few: ${remedy}` : ''}`;
+    }),
+    '',
+    `Cost (${cost.source}; ${cost.date})`,
+    ...cost.items.map(({ what, count, hourlyUsd }) => `  ${usd(hourlyUsd)}  ${count} × ${what}`),
+    `  ${usd(cost.hourlyUsd)}  in all, besides ${PRICES.logGb} $ for each GB of log and the traffic itself`,
+    ...cost.unpriced.map((type) => `  no price is known for ${type}: its hosts are not in the sum`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

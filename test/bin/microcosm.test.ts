@@ -1,0 +1,49 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+
+/** The app as the CDK's command line runs it, without the command line. */
+function runApp(context: object) {
+  const outdir = mkdtempSync(join(tmpdir(), 'microcosm-app-'));
+  const { context: flags } = JSON.parse(readFileSync('cdk.json', 'utf8'));
+  const env = {
+    PATH: process.env.PATH,
+    CDK_OUTDIR: outdir,
+    CDK_CONTEXT_JSON: JSON.stringify({ ...flags, ...context }),
+  };
+  return new Promise<{ code: number; stderr: string; outdir: string }>((resolve) => {
+    const child = execFile(
+      process.execPath,
+      ['-r', 'ts-node/register', 'bin/microcosm.ts'],
+      { env, maxBuffer: 1e8 },
+      (_error, _stdout, stderr) => resolve({ code: child.exitCode ?? -1, stderr, outdir }),
+    );
+  });
+}
+
+test('the app synthesises shop with the real program, and every rule on', async (t) => {
+  const { code, stderr, outdir } = await runApp({ topology: 'shop', clients: '203.0.113.7/32' });
+  t.is(code, 0, stderr);
+  t.true(existsSync(join(outdir, 'Microcosm-shop.template.json')));
+  const { fileAssets } = { fileAssets: readFileSync(join(outdir, 'Microcosm-shop.assets.json'), 'utf8') };
+  t.true(fileAssets.includes('microcosm/shop/'));
+  t.notRegex(stderr, /WARNING|ERROR/);
+});
+
+test('wrong settings and an unknown topology are a readable line each, without a stack trace', async (t) => {
+  const settings = await runApp({ retention: '8' });
+  t.is(settings.code, 2);
+  t.deepEqual(
+    settings.stderr
+      .trim()
+      .split('\n')
+      .map((line) => line.split(':')[0]),
+    ['-c topology', '-c retention'],
+  );
+  const unknown = await runApp({ topology: 'shopp' });
+  t.is(unknown.code, 2);
+  t.regex(unknown.stderr, /^shopp: .*shop/);
+  t.notRegex(unknown.stderr, /\n\s+at /);
+});
