@@ -96,7 +96,7 @@ async function bench({ requests, seconds, rounds, calls: callCounts, only, p99 }
       const targets = new Map<Variant, Target>();
       for (const variant of chosen) targets.set(variant, await variant.start(calls, world));
       const pids = [process.pid, callee.pid, ...Array.from(targets.values(), ({ pid }) => pid)];
-      keepOn('0', pids);
+      isolate(pids, true);
       for (const target of targets.values()) await closedLoop(target.port, WARM_UP);
       const costs = new Map<Variant, number[]>(chosen.map((variant) => [variant, []]));
       for (let round = 0; round < rounds; round++) {
@@ -113,7 +113,7 @@ async function bench({ requests, seconds, rounds, calls: callCounts, only, p99 }
         const ratio = median(own.map((cost, round) => cost / (base[round] as number)));
         met = row(String(calls), variant.name, median(own), ratio, variant.limits[calls]) && met;
       }
-      keepOn(`0-${availableParallelism() - 1}`, pids);
+      isolate(pids, false);
       if (p99 && calls === 1) met = (await benchP99(targets, seconds, rounds)) && met;
       for (const target of targets.values()) target.stop();
     }
@@ -125,14 +125,16 @@ async function bench({ requests, seconds, rounds, calls: callCounts, only, p99 }
 }
 
 /**
- * On one core a process pays for its own work only. On two, each write that finds the other side asleep also pays for
- * waking its core, several times the cost of the write, and it is the slower variant that meets it asleep. Without
- * `taskset` the ratios are the worse for it.
+ * On one core, and without preempting each other, a process pays for its own work only. Else each write that finds the
+ * other side asleep also pays for waking its core, or for being put aside at once: several times the cost of the write,
+ * and it is the slower variant that meets it asleep. Without `taskset` and `chrt` (Linux) the ratios are the worse.
  */
-function keepOn(cores: string, pids: readonly number[]): void {
-  for (const pid of pids) {
+function isolate(pids: readonly number[], isolated: boolean): void {
+  const cores = isolated ? '0' : `0-${availableParallelism() - 1}`;
+  for (const pid of pids.map(String)) {
     try {
-      execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cores, String(pid)], { stdio: 'ignore' });
+      execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cores, pid], { stdio: 'ignore' });
+      execFileSync('chrt', [isolated ? '--batch' : '--other', '--all-tasks', '--pid', '0', pid], { stdio: 'ignore' });
     } catch {
       return;
     }

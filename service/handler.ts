@@ -50,6 +50,12 @@ export interface HandlerState {
 const CALLER = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const DEADLINE = /^\d{1,9}$/;
 
+interface Result {
+  readonly status: number;
+  readonly body: string;
+  readonly error: RequestError | undefined;
+}
+
 type RequestError = Failure | { readonly kind: ErrorKind; readonly message: string };
 
 export function requestHandler({ service, caller, sends, state }: HandlerParts): Handler {
@@ -89,7 +95,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       if (state.inFlight === 0) state.whenIdle?.();
     };
     if (response.closed || response.destroyed) left();
-    else response.once('close', left);
+    else response.on('close', left);
     return {
       status,
       headers: answerHeaders(requestId, stamp.hlc),
@@ -108,21 +114,26 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
     return runSequence(span.route.steps, span, caller);
   };
 
-  const result = async (span: Span): Promise<{ status: number; body: string; error: RequestError | undefined }> => {
-    let outcome: Outcome;
-    try {
-      outcome = await run(span);
-    } catch (thrown) {
-      const failure: RequestError = { kind: 'INTERNAL', message: (thrown as Error).message };
-      return { status: 500, body: answerBody(head, span.requestId, undefined, 0, failure), error: failure };
-    }
-    const { responses, failure } = outcome;
+  const conclude = (span: Span, { responses, failure }: Outcome): Result => {
     const status = failure ? (failure.kind === 'DEADLINE' ? 504 : 502) : 200;
     const payload = failure ? 0 : responseBytes(span.route.endpoint, span.draws);
     const list = span.route.calls ? responses : undefined;
     const error: RequestError | undefined =
       failure && failure.kind !== 'DEADLINE' ? { ...failure, kind: 'STEP_FAILED' } : failure;
     return { status, body: answerBody(head, span.requestId, list, payload, error), error };
+  };
+
+  /** At once where there is nothing to wait for. Never rejects. */
+  const result = (span: Span): Promise<Result> | Result => {
+    const outcome = run(span);
+    if (!(outcome instanceof Promise)) return conclude(span, outcome);
+    return outcome.then(
+      (known) => conclude(span, known),
+      (thrown: Error): Result => {
+        const error: RequestError = { kind: 'INTERNAL', message: thrown.message };
+        return { status: 500, body: answerBody(head, span.requestId, undefined, 0, error), error };
+      },
+    );
   };
 
   /** The work of a `send`: a request of its own, whose cause is the one that answered 202. */
@@ -233,7 +244,8 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       if (!sends.offer(() => work(span))) return refuse(503, 'OVERLOAD', 'the queue is full');
       return end(202, `${head}${requestId}"}`, undefined, false);
     }
-    const { status, body, error } = await result(span);
+    const produced = result(span);
+    const { status, body, error } = produced instanceof Promise ? await produced : produced;
     return end(status, body, error);
   };
 }
