@@ -83,8 +83,8 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
     // The caller may have read the answer before this side hears that it left: the event takes its time from here, so
     // that no receipt comes before its sending.
     const stamp = log.stamp(log_);
+    const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)}`;
     const left = (): void => {
-      const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)}`;
       if (response.writableFinished) {
         log.written(log_, stamp, 'RESPONSE_SENT', `${fields},"bytes":${bytes},"spanEvents":${log_.events}`);
       } else {
