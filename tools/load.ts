@@ -76,8 +76,9 @@ function readSettings(options: Options) {
     faults.push({ where: '--arrivals', problem: `${arrivals} is unknown`, remedy: 'use constant or poisson' });
   }
   const seed = options.seed ?? randomBase32(12);
-  if (seed === '' || seed.length > 64) {
-    faults.push({ where: '--seed', problem: `has ${seed.length} characters`, remedy: 'use 1 to 64' });
+  if (!/^[ -~]{1,64}$/.test(seed)) {
+    const remedy = 'use 1 to 64 printable ASCII characters';
+    faults.push({ where: '--seed', problem: `${JSON.stringify(seed)} is no seed`, remedy });
   }
   if (options.path !== undefined && !/^[!-~]+$/.test(options.path)) {
     faults.push({

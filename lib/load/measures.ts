@@ -135,7 +135,8 @@ function record(into: Histogram, ms: number): void {
 
 function percentiles(of: Histogram): Percentiles {
   if (of.totalCount === 0) return { count: 0, min: 0, mean: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
-  const at = (percentile: number): number => of.getValueAtPercentile(percentile) / MICROSECONDS;
+  // A percentile is the upper end of its bucket, which may lie above the highest value.
+  const at = (percentile: number): number => Math.min(of.getValueAtPercentile(percentile), of.maxValue) / MICROSECONDS;
   return {
     count: of.totalCount,
     min: of.minNonZeroValue === Number.MAX_SAFE_INTEGER ? 0 : of.minNonZeroValue / MICROSECONDS,

@@ -88,7 +88,7 @@ export function trafficPlan(options: PlanOptions): TrafficPlan {
   return { arrivals: options.arrivals ?? 'constant', phases: [...warmup, ...phases], warmupMs, requests };
 }
 
-function plannedPhases({ rate, duration, requests, phases }: PlanOptions, faults: Fault[]): readonly Phase[] {
+function plannedPhases({ rate, duration, requests, phases, arrivals }: PlanOptions, faults: Fault[]): readonly Phase[] {
   if (phases !== undefined && phases.length > 0) {
     if (rate !== undefined || duration !== undefined) {
       const remedy = 'use either --rate and --duration or one or more --phase RATE:DURATION';
@@ -106,7 +106,10 @@ function plannedPhases({ rate, duration, requests, phases }: PlanOptions, faults
     faults.push({ where: '--rate', problem: 'a ramp has no length without --duration', remedy: 'give --duration' });
     return [];
   }
-  return [{ ...rates, durationMs: ((requests ?? 1) * 1000) / rates.fromRate }];
+  const count = requests ?? 1;
+  // Poisson arrivals may come late: ten standard deviations more make sure that the count ends the plan.
+  const enough = arrivals === 'poisson' ? count + 10 * Math.sqrt(count) + 50 : count;
+  return [{ ...rates, durationMs: (enough * 1000) / rates.fromRate }];
 }
 
 function collect<T>(faults: Fault[], parse: () => T): T | undefined {

@@ -54,6 +54,8 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t -~\x80-\xff]*)?$/;
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Visible characters, spaces, tabs and bytes above ASCII. */
 const FIELD_VALUE = /^[\t -~\x80-\xff]*$/;
+const CHUNK_EXTENSION =
+  /^(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)+$/;
 const LENGTH = /^\d{1,15}$/;
 /** Hexadecimal digits of a chunk's size: up to 2^48. */
 const MAX_SIZE_DIGITS = 12;
@@ -71,7 +73,7 @@ export function responseParser(): ResponseParser {
   /** Bytes left of a body with a length, or of a chunk. */
   let left = 0;
   let sizeDigits = 0;
-  let extensionBytes = 0;
+  let extension = '';
 
   /** Reads the head's lines. Gives what is wrong with them. */
   const readHead = (text: string): Malformed | undefined => {
@@ -134,6 +136,7 @@ export function responseParser(): ResponseParser {
 
     if (coded && length !== undefined) return { problem: 'there are both a length and a transfer coding' };
     if (status === 101) return { problem: 'the server switches protocols unasked' };
+    if (status < 200 && statusLine[1] === '0') return { problem: 'HTTP/1.0 has no interim answers' };
     if (status < 200) {
       // An interim answer: the one asked for is yet to come.
       state = 'head';
@@ -214,17 +217,17 @@ export function responseParser(): ResponseParser {
           else if (byte === CR) state = 'chunk-size-lf';
           else if (byte === 59) {
             state = 'chunk-extension';
-            extensionBytes = 0;
+            extension = ';';
           } else return { problem: 'the size of a chunk is malformed' };
           break;
         }
         case 'chunk-extension': {
           const byte = chunk[at++] as number;
-          extensionBytes += 1;
-          if (byte === CR) state = 'chunk-size-lf';
-          else if (extensionBytes > LIMITS.headerBytes || (byte < 32 && byte !== 9) || byte === 127) {
-            return { problem: 'the extension of a chunk is malformed' };
-          }
+          if (byte !== CR) {
+            extension += String.fromCharCode(byte);
+            if (extension.length > LIMITS.headerBytes) return { problem: 'the extension of a chunk is too long' };
+          } else if (CHUNK_EXTENSION.test(extension)) state = 'chunk-size-lf';
+          else return { problem: 'the extension of a chunk is malformed' };
           break;
         }
         case 'chunk-size-lf':
