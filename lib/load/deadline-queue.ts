@@ -21,13 +21,16 @@ export function deadlineQueue<T>(
   let waiting: { readonly thing: T; readonly dueAt: number }[] = [];
   let front = 0;
   let timer: NodeJS.Timeout | null = null;
+  let isStopped = false;
 
+  /** Timers come before input in a turn of the event loop: what arrived while the loop was held up is read first. */
   const arm = (ms: number): void => {
-    timer = setTimeout(expire, Math.max(1, Math.ceil(ms)));
+    timer = setTimeout(() => setImmediate(expire), Math.max(1, Math.ceil(ms)));
   };
 
   /** The timer counts as set until the end, so that what is added meanwhile sets no second one. */
   const expire = (): void => {
+    if (isStopped) return;
     for (let first = waiting[front]; first; first = waiting[front]) {
       const leftMs = isOver(first.thing) ? 0 : first.dueAt - performance.now();
       if (leftMs > 0) {
@@ -49,11 +52,11 @@ export function deadlineQueue<T>(
   return {
     add: (thing) => {
       waiting.push({ thing, dueAt: performance.now() + waitMs });
-      if (timer === null) arm(waitMs);
+      if (timer === null && !isStopped) arm(waitMs);
     },
     stop: () => {
+      isStopped = true;
       if (timer) clearTimeout(timer);
-      timer = null;
       waiting = [];
       front = 0;
     },

@@ -285,6 +285,8 @@ function checkTrailers(text: string): Malformed | undefined {
     if (colon < 1 || !FIELD_NAME.test(line.slice(0, colon)) || !FIELD_VALUE.test(line.slice(colon + 1))) {
       return { problem: 'a trailer is malformed' };
     }
+    if (/^(content-length|transfer-encoding)$/i.test(line.slice(0, colon)))
+      return { problem: 'a trailer tells of framing' };
   }
   return undefined;
 }

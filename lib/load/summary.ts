@@ -2,6 +2,12 @@ import { formatDuration } from './duration';
 import type { Figures, Percentiles } from './measures';
 import type { LoadProgress, LoadResult } from './run-load';
 
+const LINE_WIDTH = 80;
+/** Of `answered  ` and the like. */
+const LABEL_WIDTH = 10;
+/** Of `response time` and the like. */
+const NAME_WIDTH = 15;
+
 /** What a run came to, as text of at most 80 columns but for names and URLs that are longer. */
 export function formatSummary(result: LoadResult): string {
   const { figures, total, plan } = result;
@@ -39,20 +45,32 @@ export function formatSummary(result: LoadResult): string {
 
 function timeTable({ responseTime, serviceTime, sendLag }: Figures): readonly string[] {
   const row = (name: string, { count: measured, p50, p90, p99, p999, max }: Percentiles): string =>
-    name.padEnd(18) + [p50, p90, p99, p999, max].map((ms) => (measured > 0 ? formatMs(ms) : '-').padStart(10)).join('');
+    name.padEnd(NAME_WIDTH) +
+    [p50, p90, p99, p999, max].map((ms) => (measured > 0 ? formatMs(ms) : '-').padStart(10)).join('');
   return [
-    'milliseconds'.padEnd(18) + ['p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => name.padStart(10)).join(''),
+    'milliseconds'.padEnd(NAME_WIDTH) + ['p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => name.padStart(10)).join(''),
     `${row('response time', responseTime)}  from planned`,
     `${row('service time', serviceTime)}  from sent`,
     row('send lag', sendLag),
   ];
 }
 
-/** `  200: 2,990 (99.7 %)  502: 8 (0.3 %)` */
+/** `  200: 2,990 (99.7 %)  502: 8 (0.3 %)`, on further lines where one is too short. */
 function tally(counts: Readonly<Record<string, number>>, of: number): string {
-  return Object.entries(counts)
-    .map(([name, n]) => `  ${name}: ${count(n)}${n < of ? ` (${((n * 100) / of).toFixed(1)} %)` : ''}`)
-    .join('');
+  const parts = Object.entries(counts).map(
+    ([name, n]) => `  ${name}: ${count(n)}${n < of ? ` (${((n * 100) / of).toFixed(1)} %)` : ''}`,
+  );
+  let width = LABEL_WIDTH + count(of).length;
+  let text = '';
+  for (const part of parts) {
+    if (width + part.length > LINE_WIDTH) {
+      text += `\n${' '.repeat(LABEL_WIDTH)}`;
+      width = LABEL_WIDTH;
+    }
+    text += part;
+    width += part.length;
+  }
+  return text;
 }
 
 /** One line, for a terminal. */
