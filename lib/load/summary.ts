@@ -34,9 +34,7 @@ export function formatSummary(result: LoadResult): string {
     ...timeTable(figures),
     '',
     ...(figures.errors.TIMEOUT ? ['Requests that timed out count with the time they waited.', ''] : []),
-    ...(result.topology
-      ? []
-      : ["The target is no deployment of Microcosm's: the timeline has the client's view only.", '']),
+    ...(result.topology ? [] : ["The target is no deployment: the timeline has the client's view only.", '']),
     `npx ts-node tools/timeline.ts ${result.run}`,
     ...(result.topology ? [`npx ts-node tools/check.ts ${result.run}`] : []),
   ];
