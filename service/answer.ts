@@ -1,6 +1,7 @@
 import { HEADERS } from '../lib/model/contract';
 import type { ErrorKind } from '../lib/model/event';
 import { quote } from './event-line';
+import type { FaultyAnswer } from './faults/effects';
 import type { Failure } from './outcome';
 
 /** What a server writes: both kinds of server write the same. */
@@ -12,6 +13,8 @@ export interface Answer {
   readonly bytes: number;
   /** Whether the connection ends with it. */
   readonly close: boolean;
+  /** What faults make of it on its way; undefined where nothing. */
+  readonly faulty: FaultyAnswer | undefined;
 }
 
 export interface Identity {

@@ -1,12 +1,22 @@
 import { HEADERS, LIMITS, RESPOND_ASYNC } from '../lib/model/contract';
 import { backoffMs, concretePath, mayRetry, requestBytes } from '../lib/model/decisions';
-import { childPlace, formatHash } from '../lib/model/draw';
+import { childPlace, formatHash, type Hash } from '../lib/model/draw';
 import type { ErrorKind } from '../lib/model/event';
 import { formatTraceparent } from '../lib/model/trace-context';
 import { errorField, quote, roundMs } from './event-line';
 import type { EventLog } from './event-log';
+import type { CallFate, CallTime } from './faults/call-fate';
+import type { FaultEngine } from './faults/engine';
+import { sendAndReset } from './faults/reset';
 import { failedResponse, NOTHING, type Outcome } from './outcome';
-import { CallError, type Discovery, type HttpClient, type IncomingAnswer, type Instance } from './outgoing';
+import {
+  CallError,
+  type Discovery,
+  type HttpClient,
+  type IncomingAnswer,
+  type Instance,
+  type OutgoingRequest,
+} from './outgoing';
 import type { OutgoingInstruction } from './program';
 import { leftMs, type Span } from './span';
 
@@ -16,6 +26,7 @@ export interface Caller {
   readonly instance: string;
   readonly discovery: Discovery;
   readonly client: HttpClient;
+  readonly faults: FaultEngine;
 }
 
 /** The promise's value, or undefined once the time has passed: a look-up may take longer than the request has. */
@@ -73,11 +84,21 @@ async function makeAttempt(
 ): Promise<Attempt> {
   const { step } = instruction;
   const { log, discovery } = caller;
-  const place = formatHash(childPlace(span.draws.place, instruction.idHash, repetition, attempt));
+  const placeHash = childPlace(span.draws.place, instruction.idHash, repetition, attempt);
+  const place = formatHash(placeHash);
   const path = concretePath(step, span.draws, repetition);
   const body = requestBody(requestBytes(step, span.draws, repetition));
   let avoid = NONE;
   let last: Attempt | undefined;
+  let delayedMs = 0;
+  let reset = false;
+  if (instruction.faults.length > 0 || span.rules) {
+    const fields = attemptFields(instruction, place, repetition, attempt, 0);
+    const fate = await faceFaults(instruction, span, caller, placeHash, fields);
+    if ('ok' in fate) return fate;
+    delayedMs = fate.delayMs;
+    reset = fate.reset;
+  }
 
   for (let reconnect = 0; reconnect <= MAX_RECONNECTS; reconnect++) {
     const fields = attemptFields(instruction, place, repetition, attempt, reconnect);
@@ -91,17 +112,19 @@ async function makeAttempt(
     const bytes = body === null ? '' : `,"bytes":${body.length}`;
     const stamp = log.event(span.log, 'REQUEST_SENT', peer + bytes);
     const startedAt = performance.now();
-    const cutByDeadline = step.timeoutMs === null || left <= step.timeoutMs;
+    const timeoutMs = step.timeoutMs === null ? null : step.timeoutMs - delayedMs;
+    const cutByDeadline = timeoutMs === null || left <= timeoutMs;
     try {
-      const answer = await caller.client.request({
+      const request: OutgoingRequest = {
         instance,
         method: step.method,
         path,
         headers: requestHeaders(instruction, span, caller, stamp, place, left, body),
         body,
-        timeoutMs: cutByDeadline ? left : (step.timeoutMs as number),
+        timeoutMs: cutByDeadline ? left : timeoutMs,
         maxAnswerBytes: LIMITS.answerBytes,
-      });
+      };
+      const answer = await (reset ? sendAndReset(request) : caller.client.request(request));
       discovery.succeeded(instance);
       return judge(answer, instruction, span, caller, peer, startedAt);
     } catch (error) {
@@ -114,6 +137,30 @@ async function makeAttempt(
     }
   }
   return last as Attempt;
+}
+
+/** What the attempt's faults leave of it, where they leave anything. */
+async function faceFaults(
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  place: Hash,
+  fields: string,
+): Promise<CallFate | FailedAttempt> {
+  const { timeoutMs } = instruction.step;
+  const startedAt = performance.now();
+  const left = leftMs(span);
+  const time: CallTime =
+    timeoutMs !== null && timeoutMs < left
+      ? { leftMs: timeoutMs, endsWith: 'TIMEOUT' }
+      : { leftMs: left, endsWith: 'DEADLINE' };
+  const draws = { ...span.draws, place };
+  const fate = await caller.faults.onCall({ instruction, span, draws, fields, time });
+  if (!fate.failure) return fate;
+  const { kind, message, status } = fate.failure;
+  const answered = status === undefined ? '' : `,"status":${status}`;
+  logFailure(span, caller, fields + answered, kind, message, startedAt);
+  return { ok: false, kind, message, status };
 }
 
 function reason(error: unknown, cutByDeadline: boolean): { readonly kind: ErrorKind; readonly message: string } {

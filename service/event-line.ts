@@ -1,4 +1,4 @@
-import { type Event, type EventError, FIELD_ORDER } from '../lib/model/event';
+import { type Event, type EventError, FIELD_ORDER, type InjectedFault } from '../lib/model/event';
 
 /** Texts without a quote, a backslash or a control character stand in JSON as they are. */
 const PLAIN = /^[ !#-[\]-~]*$/;
@@ -12,13 +12,17 @@ export function errorField({ kind, message }: EventError): string {
   return `,"error":{"kind":"${kind}","message":${quote(message)}}`;
 }
 
+export function faultField(fault: InjectedFault): string {
+  return `,"fault":${JSON.stringify(fault)}`;
+}
+
 /** Milliseconds as logged: to the microsecond. */
 export function roundMs(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000;
 }
 
 /** Fields that a process event adds to those which every line has, in the order of the line. */
-export type ProcessFields = Pick<Event, 'slice' | 'runs' | 'clock' | 'dropped' | 'detail' | 'error'>;
+export type ProcessFields = Pick<Event, 'slice' | 'runs' | 'clock' | 'dropped' | 'detail' | 'error' | 'fault'>;
 
 export function processFields(fields: ProcessFields): string {
   let text = '';
@@ -32,9 +36,8 @@ export function processFields(fields: ProcessFields): string {
 let stampedMillis = -1;
 let stampedText = '';
 
-/** The wall clock as ISO text; most events share their millisecond with the one before. */
-export function timestamp(): string {
-  const millis = Date.now();
+/** The time as ISO text; most events share their millisecond with the one before. */
+export function timestamp(millis: number): string {
   if (millis !== stampedMillis) {
     stampedMillis = millis;
     stampedText = new Date(millis).toISOString();

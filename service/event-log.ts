@@ -69,6 +69,8 @@ export interface EventLogOptions {
   readonly instance: string;
   readonly service: string;
   readonly topology: string;
+  /** The wall clock that the events report, in whole milliseconds. @default Date.now */
+  readonly now?: () => number;
   /** Called before numbers of long idle runs are forgotten, to log them. */
   readonly reportRuns: (log: EventLog) => void;
 }
@@ -77,9 +79,16 @@ export interface EventLogOptions {
  * The node's events, through winston and a transport of its own that only appends the finished line to a buffer. The
  * line is built from a template: turning an object into JSON costs more than everything else here.
  */
-export function openEventLog({ path, instance, service, topology, reportRuns }: EventLogOptions): EventLog {
+export function openEventLog({
+  path,
+  instance,
+  service,
+  topology,
+  now = Date.now,
+  reportRuns,
+}: EventLogOptions): EventLog {
   const processId = randomBase32(8);
-  const clock = hybridClock();
+  const clock = hybridClock(now);
   const runs = runCounters(() => reportRuns(log));
   const processTail = `,"instance":${quote(instance)},"service":${quote(service)},"topology":${quote(topology)}`;
   const processSpan: SpanLog = {
@@ -126,7 +135,7 @@ export function openEventLog({ path, instance, service, topology, reportRuns }: 
   const take = (span: SpanLog, hlc: string): Stamp => {
     span.events += 1;
     span.run.seq += 1;
-    return { timestamp: timestamp(), hlc, monotonicUs: Math.floor(performance.now() * 1000), seq: span.run.seq };
+    return { timestamp: timestamp(now()), hlc, monotonicUs: Math.floor(performance.now() * 1000), seq: span.run.seq };
   };
 
   /** The event that reports a loss may be lost itself: the count then stands for the next one. */

@@ -9,6 +9,9 @@ import { type Answer, answerBody, answerHead, answerHeaders } from './answer';
 import type { Caller } from './call';
 import { errorField, quote, roundMs } from './event-line';
 import type { SpanLog } from './event-log';
+import type { FaultEnd, FaultyAnswer } from './faults/effects';
+import { hangUp } from './faults/hang';
+import { resetConnection } from './faults/reset';
 import { type Failure, NOTHING, type Outcome } from './outcome';
 import type { Program, Route } from './program';
 import { drainBody, hasBody } from './request-body';
@@ -23,14 +26,14 @@ export type Via = 'edge' | 'mesh';
 /** What the router found: a route, no such path, or a path without this method. */
 export type Match = Route | 'unknown path' | 'unknown method';
 
-/** Handles one request from its head to its last event; the server writes what it resolves to. Never rejects. */
+/** Handles one request from its head to its last event; the server writes what it resolves to, if anything. Never rejects. */
 export type Handler = (
   request: IncomingMessage,
   response: ServerResponse,
   via: Via,
   program: Program,
   match: Match,
-) => Promise<Answer>;
+) => Promise<Answer | undefined>;
 
 export interface HandlerParts {
   readonly service: string;
@@ -54,7 +57,11 @@ interface Result {
   readonly status: number;
   readonly body: string;
   readonly error: RequestError | undefined;
+  /** No answer leaves. */
+  readonly drop?: Drop;
 }
+
+type Drop = Extract<FaultEnd, { readonly drop: unknown }>;
 
 type RequestError = Failure | { readonly kind: ErrorKind; readonly message: string };
 
@@ -62,6 +69,21 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
   const { log, instance } = caller;
   const head = answerHead({ service, instance });
   const readBaggage = baggageReader();
+
+  const done = (): void => {
+    state.inFlight -= 1;
+    if (state.inFlight === 0) state.whenIdle?.();
+  };
+
+  /** Ends a request without an answer, as a fault will have it. */
+  const abandon = async (response: ServerResponse, span: Span, drop: Drop): Promise<undefined> => {
+    if (drop.drop === 'hang') await hangUp(response, drop.over);
+    const fields = `,"durationMs":${roundMs(performance.now() - span.startedAt)},"spanEvents":${span.log.events + 1}`;
+    log.event(span.log, 'ERROR', fields + errorField({ kind: 'FAULT', message: drop.drop }));
+    if (drop.drop === 'reset') resetConnection(response);
+    done();
+    return undefined;
+  };
 
   /** Logs the result, and the rest of the request once its answer has left or can't any more. */
   const finish = (
@@ -74,6 +96,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
     body: string,
     produced: boolean,
     error: RequestError | undefined,
+    faulty: FaultyAnswer | undefined,
   ): Answer => {
     const bytes = Buffer.byteLength(body);
     if (produced) {
@@ -88,11 +111,14 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       if (response.writableFinished) {
         log.written(log_, stamp, 'RESPONSE_SENT', `${fields},"bytes":${bytes},"spanEvents":${log_.events}`);
       } else {
-        const gone = errorField({ kind: 'CLIENT_GONE', message: 'the caller went away before the answer' });
+        const gone = errorField(
+          faulty?.truncate
+            ? { kind: 'FAULT', message: 'the answer was cut short' }
+            : { kind: 'CLIENT_GONE', message: 'the caller went away before the answer' },
+        );
         log.written(log_, stamp, 'ERROR', `${fields},"spanEvents":${log_.events}${gone}`);
       }
-      state.inFlight -= 1;
-      if (state.inFlight === 0) state.whenIdle?.();
+      done();
     };
     if (response.closed || response.destroyed) left();
     else response.on('close', left);
@@ -102,6 +128,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       body,
       bytes,
       close: state.stopping || (!request.complete && hasBody(request)),
+      faulty,
     };
   };
 
@@ -110,16 +137,31 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       const failure: Failure = { kind: 'DEADLINE', step: '', message: 'no time was left on arrival' };
       return { responses: '', failure };
     }
+    const { before, after } = span.route.faults;
+    if (before.length + after.length > 0 || span.rules) return runAmongFaults(span);
     if (span.route.steps.length === 0) return NOTHING;
     return runSequence(span.route.steps, span, caller);
   };
 
+  const runAmongFaults = async (span: Span): Promise<Outcome> => {
+    const before = await caller.faults.applyFaults('before', span);
+    if (before.failure) return before;
+    const worked = await runSequence(span.route.steps, span, caller);
+    // A fault among the steps, or the deadline, has ended the request; a failed step has not.
+    if (worked.failure && (worked.failure.fault || worked.failure.kind === 'DEADLINE')) return worked;
+    const after = await caller.faults.applyFaults('after', span);
+    return after.failure ? { responses: worked.responses, failure: after.failure } : worked;
+  };
+
   const conclude = (span: Span, { responses, failure }: Outcome): Result => {
-    const status = failure ? (failure.kind === 'DEADLINE' ? 504 : 502) : 200;
+    if (failure?.fault && 'drop' in failure.fault) return { status: 0, body: '', error: failure, drop: failure.fault };
+    const status = failure ? statusOf(failure) : 200;
     const payload = failure ? 0 : responseBytes(span.route.endpoint, span.draws);
     const list = span.route.calls ? responses : undefined;
     const error: RequestError | undefined =
-      failure && failure.kind !== 'DEADLINE' ? { ...failure, kind: 'STEP_FAILED' } : failure;
+      failure && failure.kind !== 'DEADLINE' && failure.kind !== 'FAULT'
+        ? { ...failure, kind: 'STEP_FAILED' }
+        : failure;
     return { status, body: answerBody(head, span.requestId, list, payload, error), error };
   };
 
@@ -156,6 +198,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
         key,
         epoch: program.slice.epoch,
       }),
+      queued: true,
     };
     log.event(span.log, 'REQUEST_RECEIVED', `,"via":"queue"`);
     const { status, error } = await result(span);
@@ -203,8 +246,9 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       log.event(spanLog, 'ERROR', errorField({ kind: 'CLOCK_AHEAD', message }));
     }
 
+    let span: Span | undefined;
     const end = (status: number, body: string, error?: RequestError, produced = true): Answer =>
-      finish(request, response, spanLog, requestId, startedAt, status, body, produced, error);
+      finish(request, response, spanLog, requestId, startedAt, status, body, produced, error, span?.faulty);
     const refuse = (status: number, kind: ErrorKind, message: string): Answer => {
       const error = { kind, message };
       return end(status, answerBody(head, requestId, undefined, 0, error), error);
@@ -223,7 +267,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
     const handedDown = mesh ? single(headers[HEADERS.deadline]) : undefined;
     const deadlineMs =
       handedDown !== undefined && DEADLINE.test(handedDown) ? Number(handedDown) : route.endpoint.deadlineMs;
-    const span: Span = {
+    span = {
       log: spanLog,
       program,
       route,
@@ -237,17 +281,29 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       key,
       startedAt,
       deadlineAt: startedAt + deadlineMs,
+      ordinal: ++route.handled.count,
+      queued: false,
+      rules: undefined,
+      faulty: undefined,
     };
+    if (caller.faults.awaiting) caller.faults.requestCame();
 
     if (mesh && wantsAsync(single(headers[HEADERS.prefer]))) {
       if (state.stopping) return refuse(503, 'OVERLOAD', 'the node is stopping');
-      if (!sends.offer(() => work(span))) return refuse(503, 'OVERLOAD', 'the queue is full');
+      const accepted = span;
+      if (!sends.offer(() => work(accepted))) return refuse(503, 'OVERLOAD', 'the queue is full');
       return end(202, `${head}${requestId}"}`, undefined, false);
     }
     const produced = result(span);
-    const { status, body, error } = produced instanceof Promise ? await produced : produced;
+    const { status, body, error, drop } = produced instanceof Promise ? await produced : produced;
+    if (drop) return abandon(response, span, drop);
     return end(status, body, error);
   };
+}
+
+function statusOf({ kind, fault }: Failure): number {
+  if (fault && 'status' in fault) return fault.status;
+  return kind === 'DEADLINE' ? 504 : 502;
 }
 
 /** RFC 7240: preferences are separated by commas, each with parameters after a semicolon. */

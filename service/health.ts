@@ -11,18 +11,21 @@ export interface HealthParts {
   readonly instance: string;
   readonly discovery: Discovery;
   readonly stopping: () => boolean;
+  /** A fault keeps it from being ready. */
+  readonly unready: () => boolean;
 }
 
 /**
  * Answers `/healthz` (the process is alive) and `/readyz` (it listens and its resolver answers). Readiness never waits
  * for callees: services that wait for each other would never start. Those that do not resolve are named in the body.
  */
-export function healthChecks({ service, instance, discovery, stopping }: HealthParts) {
+export function healthChecks({ service, instance, discovery, stopping, unready }: HealthParts) {
   return (path: string, method: string): Promise<HealthReport> | HealthReport | undefined => {
     if (path !== RESERVED_PATHS.alive && path !== RESERVED_PATHS.ready) return undefined;
     if (method !== 'GET' && method !== 'HEAD') return report(405, { service, instance, error: 'only GET and HEAD' });
     if (path === RESERVED_PATHS.alive) return report(200, { service, instance });
     if (stopping()) return report(503, { service, instance, ready: false, reason: 'stopping' });
+    if (unready()) return report(503, { service, instance, ready: false, reason: 'a fault keeps it from being ready' });
     return discovery
       .check()
       .then(({ answers, unresolved }) =>

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const allSettings = settingsFrom(process.env);
   await Promise.all(
     allSettings.map(async (settings) => {
-      const node = await start(settings, recordsFor(settings, records));
+      const node = await start(settings, recordsFor(settings, records), allSettings.length === 1);
       nodes.push(node);
       if (stopping) return node.stop('stopped while it started');
       tellParent(node);
@@ -48,10 +48,11 @@ async function main(): Promise<void> {
   );
 }
 
-function start(settings: NodeSettings, records: ServiceRecords): Promise<RunningNode> {
+function start(settings: NodeSettings, records: ServiceRecords, alone: boolean): Promise<RunningNode> {
   const { service } = settings.slice;
   return startNode({
     ...settings,
+    alone,
     discovery: createDiscovery({ records, callees: service.callees }),
     client: createClient(service.client),
   });

@@ -5,10 +5,12 @@ import type { ClockSource } from '../lib/model/event';
 import type { Slice } from '../lib/model/slice';
 import { clockReport } from './clock-report';
 import { type EventLog, openEventLog } from './event-log';
+import { faultEngine } from './faults/engine';
 import { type HandlerState, requestHandler, type Via } from './handler';
 import { healthChecks } from './health';
 import type { Discovery, HttpClient } from './outgoing';
-import { compile, type Program } from './program';
+import { pausableListeners } from './pausable-listeners';
+import { compile, type Handled, type Program } from './program';
 import { sendQueue } from './send-queue';
 import type { ServerFactory } from './server';
 import { httpServer } from './server-http';
@@ -28,6 +30,8 @@ export interface NodeConfig {
   readonly clock: ClockSource;
   /** Starts of this instance before this one. @default 0 */
   readonly restarts?: number;
+  /** Whether the process is this node's alone, so that a fault may end it. @default false */
+  readonly alone?: boolean;
   readonly discovery: Discovery;
   readonly client: HttpClient;
 }
@@ -74,33 +78,46 @@ interface Live {
 export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const { slice, instance, discovery, client } = config;
   const { service } = slice;
+  const clock = { offsetMs: 0 };
   const log = openEventLog({
     path: config.log,
     instance,
     service: service.name,
     topology: slice.topology,
+    now: () => Date.now() + clock.offsetMs,
     reportRuns: () => void logClock(log, config.clock),
   });
 
   const state: HandlerState = { inFlight: 0, stopping: false, whenIdle: undefined };
   const sends = sendQueue();
+  const servers: Server[] = [];
+  const unready = { count: 0 };
+  const listeners = pausableListeners(servers, config.address, () => state.stopping);
+  const { alone = false } = config;
+  const faults = faultEngine({ instance, log, alone, clock, unready, listeners }, config.restarts ?? 0);
   const handle = requestHandler({
     service: service.name,
-    caller: { log, instance, discovery, client },
+    caller: { log, instance, discovery, client, faults },
     sends,
     state,
   });
-  const health = healthChecks({ service: service.name, instance, discovery, stopping: () => state.stopping });
+  const health = healthChecks({
+    service: service.name,
+    instance,
+    discovery,
+    stopping: () => state.stopping,
+    unready: () => unready.count > 0,
+  });
+  const handled: Handled = new Map();
 
   const load = (newSlice: Slice): Live => {
-    const program = compile(newSlice);
+    const program = compile(newSlice, instance, handled);
     const factory = SERVERS[newSlice.service.server] as ServerFactory;
     const listener = (via: Via) => factory(program, via, { handle, health });
     return { program, listeners: { mesh: listener('mesh'), edge: listener('edge') } };
   };
   const live: { current: Live } = { current: load(slice) };
 
-  const servers: Server[] = [];
   const listen = async (via: Via, port: number): Promise<number> => {
     const server = createServer(
       {
@@ -148,6 +165,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
       restarts: config.restarts ?? 0,
     },
   });
+  faults.begin(live.current.program);
   void logClock(log, config.clock);
   const clockTimer = setInterval(() => void logClock(log, config.clock), CLOCK_PERIOD_MS);
   clockTimer.unref();
@@ -161,6 +179,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const stopNow = async (reason: string): Promise<void> => {
     state.stopping = true;
     clearInterval(clockTimer);
+    faults.stop();
     // `http.Server.close` would cut idle connections at once, on which a request may just be under way.
     for (const server of servers) TcpServer.prototype.close.call(server);
     const bound = AbortSignal.timeout(STOP_BOUND_MS);

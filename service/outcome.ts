@@ -1,5 +1,6 @@
 import type { ErrorKind } from '../lib/model/event';
 import { quote } from './event-line';
+import type { FaultEnd } from './faults/effects';
 
 /** What a step came to. */
 export interface Outcome {
@@ -15,6 +16,8 @@ export interface Failure {
   readonly kind: ErrorKind;
   readonly step: string;
   readonly message: string;
+  /** Set where a fault raised on purpose decides the answer. */
+  readonly fault?: FaultEnd;
 }
 
 export const NOTHING: Outcome = { responses: '', failure: undefined };
@@ -24,17 +27,21 @@ export function joinResponses(left: string, right: string): string {
   return right === '' ? left : `${left},${right}`;
 }
 
-/** Side by side: all answers in the order of the steps; a failure by the deadline counts before others. */
+/** Side by side: all answers in the order of the steps; the deadline counts before a fault, and that before others. */
 export function combineOutcomes(outcomes: readonly Outcome[]): Outcome {
   let responses = '';
   let failure: Failure | undefined;
   for (const outcome of outcomes) {
     responses = joinResponses(responses, outcome.responses);
-    if (!failure || (failure.kind !== 'DEADLINE' && outcome.failure?.kind === 'DEADLINE')) {
-      failure = outcome.failure ?? failure;
-    }
+    if (outcome.failure && rank(outcome.failure) > rank(failure)) failure = outcome.failure;
   }
   return { responses, failure };
+}
+
+function rank(failure: Failure | undefined): number {
+  if (!failure) return 0;
+  if (failure.kind === 'DEADLINE') return 3;
+  return failure.fault ? 2 : 1;
 }
 
 /** How a failed call stands in `responses`. */

@@ -1,4 +1,6 @@
 import { formatHash, type Hash, hashText, rootPlace } from '../lib/model/draw';
+import { rulesOfCall } from '../lib/model/faced-faults';
+import type { FaultRule } from '../lib/model/fault';
 import { hashValue, type Slice } from '../lib/model/slice';
 import type { Endpoint, FaultStep, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
 import { quote } from './event-line';
@@ -13,6 +15,8 @@ export interface Program {
   readonly seed: Hash;
   /** Paths without parameters first, else in the order written: the first that fits takes the request. */
   readonly routes: readonly Route[];
+  /** Rules that strike the instance itself. */
+  readonly instanceFaults: readonly FaultRule[];
 }
 
 export interface Route {
@@ -25,6 +29,10 @@ export interface Route {
   readonly steps: readonly Instruction[];
   /** Whether its answers have a `responses` list. */
   readonly calls: boolean;
+  /** Rules that may strike its requests on this instance. */
+  readonly faults: { readonly before: readonly FaultRule[]; readonly after: readonly FaultRule[] };
+  /** Requests handled since the process started, whatever was changed since. */
+  readonly handled: { count: number };
 }
 
 /** A step with its hashes and its part of the log lines. */
@@ -41,9 +49,14 @@ export interface OutgoingInstruction {
   readonly idHash: Hash;
   readonly stepField: string;
   readonly calleeField: string;
+  /** Faults that may strike its attempts on this instance: its own, then those of rules. */
+  readonly faults: readonly FaultRule[];
 }
 
-export function compile(slice: Slice): Program {
+/** Requests handled, by the endpoint's key: outlives a change of the program. */
+export type Handled = Map<string, { count: number }>;
+
+export function compile(slice: Slice, instance: string, handled: Handled): Program {
   const seed = hashText(slice.seed);
   const endpoints = Object.values(slice.service.endpoints);
   const isFixed = ({ path }: Endpoint) => !path.includes('/:');
@@ -54,7 +67,14 @@ export function compile(slice: Slice): Program {
     seed,
     routes: ordered.map((endpoint) => {
       const root = rootPlace(seed, slice.service.name, endpoint.key);
-      const steps = endpoint.steps.map(instruction);
+      const rules = slice.service.faults.filter(
+        ({ instances, endpoint: key }) =>
+          (!instances || instances.includes(instance)) && (key === undefined || key === endpoint.key),
+      );
+      const callRules = rules.filter(({ at }) => at === 'call');
+      const steps = endpoint.steps.map((step) => instruction(step, endpoint.key, callRules));
+      const counter = handled.get(endpoint.key) ?? { count: 0 };
+      handled.set(endpoint.key, counter);
       const patterns = { mesh: pathPattern(endpoint.path, ''), edge: pathPattern(endpoint.path, slice.edgePrefix) };
       return {
         endpoint,
@@ -63,8 +83,13 @@ export function compile(slice: Slice): Program {
         rootText: formatHash(root),
         steps,
         calls: steps.some(hasCall),
+        faults: { before: rules.filter(({ at }) => at === 'before'), after: rules.filter(({ at }) => at === 'after') },
+        handled: counter,
       };
     }),
+    instanceFaults: slice.service.faults.filter(
+      ({ at, instances }) => at === 'instance' && (!instances || instances.includes(instance)),
+    ),
   };
 }
 
@@ -74,7 +99,9 @@ function pathPattern(path: string, prefix: string): RegExp {
   return new RegExp(`^${escaped.replaceAll(/:[A-Za-z0-9_]+/g, '[^/]+')}$`);
 }
 
-function instruction(step: Step): Instruction {
+/** @param rules those of the endpoint that strike calls */
+function instruction(step: Step, endpoint: string, rules: readonly FaultRule[]): Instruction {
+  const inner = (each: Step): Instruction => instruction(each, endpoint, rules);
   switch (step.kind) {
     case 'call':
     case 'send':
@@ -84,12 +111,13 @@ function instruction(step: Step): Instruction {
         idHash: hashText(step.id),
         stepField: `,"step":${quote(step.id)}`,
         calleeField: `,"callee":${quote(`${step.service} ${step.endpoint}`)}`,
+        faults: rulesOfCall(step, endpoint, rules),
       };
     case 'parallel':
     case 'sequence':
-      return { kind: step.kind, steps: step.steps.map(instruction) };
+      return { kind: step.kind, steps: step.steps.map(inner) };
     case 'oneOf':
-      return { kind: 'oneOf', step, branches: step.branches.map(({ steps }) => steps.map(instruction)) };
+      return { kind: 'oneOf', step, branches: step.branches.map(({ steps }) => steps.map(inner)) };
     case 'work':
       return { kind: 'work', step };
     case 'fault':

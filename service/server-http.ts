@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { writeFaulty } from './faults/faulty-answer';
 import type { Match, Via } from './handler';
 import type { Program } from './program';
 import { pathOf, type ServerParts } from './server';
@@ -28,7 +29,10 @@ function matchRoute({ routes }: Program, path: string, method: string, via: Via)
 }
 
 async function write(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
-  const { status, headers, body, bytes, close } = await answer;
+  const given = await answer;
+  if (!given) return;
+  const { status, headers, body, bytes, close, faulty } = given;
+  if (faulty) return writeFaulty(response, given, faulty);
   if (close) response.shouldKeepAlive = false;
   headers['content-length'] = String(bytes);
   response.writeHead(status, headers);

@@ -3,6 +3,7 @@ import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { RESERVED_PATHS } from '../lib/model/contract';
 import type { Answer } from './answer';
+import { writeFaulty } from './faults/faulty-answer';
 import type { Match, Via } from './handler';
 import type { HealthReport } from './health';
 import type { Program } from './program';
@@ -40,10 +41,16 @@ export function koaServer(program: Program, via: Via, { handle, health }: Server
   return app.callback();
 }
 
-function write(ctx: Context, { status, headers, body, close }: Answer): void {
+function write(ctx: Context, answer: Answer | undefined): Promise<void> | undefined {
   const { res } = ctx;
+  if (!answer || answer.faulty) {
+    ctx.respond = false;
+    return answer?.faulty && writeFaulty(res, answer, answer.faulty);
+  }
+  const { status, headers, body, close } = answer;
   if (close) res.shouldKeepAlive = false;
   ctx.status = status;
   for (const name in headers) res.setHeader(name, headers[name] as string);
   ctx.body = body;
+  return undefined;
 }

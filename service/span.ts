@@ -1,5 +1,7 @@
 import type { DrawContext } from '../lib/model/draw';
+import type { FaultRule } from '../lib/model/fault';
 import type { SpanLog } from './event-log';
+import type { FaultyAnswer } from './faults/effects';
 import type { Program, Route } from './program';
 
 /**
@@ -24,6 +26,14 @@ export interface Span {
   /** By the monotonic clock (`performance.now`), in milliseconds. */
   readonly startedAt: number;
   readonly deadlineAt: number;
+  /** Which request of its endpoint it is in this process, from 1. */
+  readonly ordinal: number;
+  /** The work of a `send`: no connection waits for its answer. */
+  readonly queued: boolean;
+  /** Faults that the request's own flow brings along. */
+  readonly rules: readonly FaultRule[] | undefined;
+  /** What faults make of its answer. */
+  faulty: FaultyAnswer | undefined;
 }
 
 /** Milliseconds until the deadline; 0 or below once it has passed. */

@@ -46,7 +46,7 @@ function runStep(
     case 'work':
       return doWork(instruction.step, span);
     case 'fault':
-      throw new Error(`${instruction.step.id}: this node carries out no faults`);
+      return caller.faults.runStep(instruction.step, span);
   }
 }
 

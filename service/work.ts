@@ -25,7 +25,7 @@ export function doWork(step: WorkStep, span: Span): Promise<Outcome> | Outcome {
 async function doAll(step: WorkStep, span: Span, work: Readonly<Record<string, number>>): Promise<Outcome> {
   const { latencyMs = 0, cpuMs = 0, memoryBytes = 0, diskBytes = 0 } = work;
   try {
-    if (cpuMs > 0) await burn(cpuMs, span);
+    if (cpuMs > 0) await burn(cpuMs, () => leftMs(span));
     if (diskBytes > 0) await writeToDisk(diskBytes, span);
     const held = memoryBytes > 0 ? hold(memoryBytes) : null;
     const left = leftMs(span);
@@ -58,15 +58,19 @@ const CHUNK_CPU_MS = 2;
 /** Rounds of arithmetic between two looks at the meter, which itself costs about a microsecond. */
 const ROUNDS = 5_000;
 
-/** Consumes CPU time as the operating system's meter counts it, so that a crowded machine makes it later, not less. */
-async function burn(cpuMs: number, span: Span): Promise<void> {
+/**
+ * Consumes CPU time as the operating system's meter counts it, so that a crowded machine makes it later, not less.
+ *
+ * @param timeLeft ends it early at 0 or below
+ */
+export async function burn(cpuMs: number, timeLeft: () => number): Promise<void> {
   let left = cpuMs;
-  while (left > 0 && leftMs(span) > 0) {
+  while (left > 0 && timeLeft() > 0) {
     const target = Math.min(left, CHUNK_CPU_MS);
     const start = process.cpuUsage();
     let used = 0;
     let seed = 1;
-    while (used < target && leftMs(span) > 0) {
+    while (used < target && timeLeft() > 0) {
       for (let i = 0; i < ROUNDS; i++) seed = Math.imul(seed ^ (seed >>> 13), 0x5bd1e995) | 1;
       const { user, system } = process.cpuUsage(start);
       used = (user + system) / 1000;

@@ -1,3 +1,5 @@
+import type { FaultPosition, FaultSource, FaultType } from './fault';
+
 /**
  * An event: one JSON object on a line of its own. The fields of fixed width come first, in the order of `FIELD_ORDER`,
  * which makes lines cheap to scan. Readers accept any order and unknown fields.
@@ -83,7 +85,7 @@ export interface Event {
   /** Bytes of the body sent or received. */
   readonly bytes?: number;
   readonly error?: EventError;
-  readonly fault?: Readonly<Record<string, unknown>>;
+  readonly fault?: InjectedFault;
 
   // Events of a process.
   /** SERVICE_UP: hash of the slice that it runs. */
@@ -95,6 +97,23 @@ export interface Event {
   readonly dropped?: number;
   /** Free details of a process event: port numbers, restart count, reason of a stop, a whole new slice. */
   readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/** What FAULT_INJECTED says of a fault, before it begins. */
+export interface InjectedFault {
+  /** Of the rule, step or call fault. */
+  readonly id: string;
+  readonly type: FaultType;
+  readonly source: FaultSource;
+  readonly at: FaultPosition;
+  /** As drawn and as the node's bounds leave them. */
+  readonly args: Readonly<Record<string, number | string>>;
+  /** Among the steps: the step's id. */
+  readonly step?: string;
+  /** A name for people: a scenario's entry, an itinerary's hop. */
+  readonly name?: string;
+  /** Why it was logged and not carried out. */
+  readonly refused?: string;
 }
 
 export interface EventError {
@@ -121,6 +140,8 @@ export type ErrorKind =
   | 'OVERLOAD'
   /** The caller went away before the answer. */
   | 'CLIENT_GONE'
+  /** A fault raised on purpose decided it: the message names the fault. */
+  | 'FAULT'
   | 'BAD_REQUEST'
   | 'NOT_FOUND'
   /** A hybrid clock too far ahead, ignored. */
