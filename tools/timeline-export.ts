@@ -8,10 +8,13 @@ import { otlp } from '../lib/flows/formats/otlp';
 import { mapServices } from '../lib/flows/formats/service-map';
 import { SHIVIZ_EVENT_PATTERN, SHIVIZ_EXECUTION_PATTERN, shiviz } from '../lib/flows/formats/shiviz';
 import { svg } from '../lib/flows/formats/svg';
+import type { ProcessLog } from '../lib/flows/process-log';
+import { reportHtml } from '../lib/flows/report/report-html';
 import type { RunReport } from '../lib/flows/run-report';
 
 /** What other tools read, with what each is for. */
 export const EXPORTS = {
+  html: 'one self-contained page: charts, service map, list of flows, waterfalls, clocks',
   otlp: "OpenTelemetry's OTLP/JSON, a TracesData a line",
   jaeger: "for the upload in Jaeger's UI",
   chrome: 'trace events for https://ui.perfetto.dev',
@@ -33,8 +36,11 @@ export function exportFlows(
   format: ExportFormat,
   flows: () => Iterable<Flow>,
   report: RunReport,
+  processes: readonly ProcessLog[],
 ): Iterable<string> | AsyncIterable<string> {
   switch (format) {
+    case 'html':
+      return reportHtml({ report, processes, flows });
     case 'otlp':
       return otlp(flows(), report);
     case 'jaeger':

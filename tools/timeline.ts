@@ -71,13 +71,15 @@ runCommand((program) => {
       const spill = temporarySpill();
       try {
         const run = await readRun(source, { spill });
-        const output = options.out === undefined ? standardOutput : await fileOutput(options.out);
+        const file = options.out ?? pageFor(id, options);
+        const output = file === undefined ? standardOutput : await fileOutput(file);
         try {
           if (options.format === 'text') await writeText(run, source, options, selection.slowest, output);
           else await writeFlows(run, options, selection.slowest, output);
         } finally {
           await output.close();
         }
+        if (file !== options.out) notice(`wrote ${file}`);
       } finally {
         spill.close();
       }
@@ -106,6 +108,11 @@ async function writeText(
   }
 }
 
+/** A page on a terminal helps nobody: it goes to a file of the run's name. */
+function pageFor(id: string, { format }: Options): string | undefined {
+  return format === 'html' && process.stdout.isTTY ? `${id}.html` : undefined;
+}
+
 /** In every format but text. */
 async function writeFlows(run: Run, options: Options, slowest: number | undefined, output: Output): Promise<void> {
   const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
@@ -122,7 +129,7 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
     (!options.errors || flow.status === null || flow.status >= 500) &&
     (service === undefined || takesPart(flow, service));
   const pieces = isExport(options.format)
-    ? exportFlows(options.format, () => selected(run, select), result.report)
+    ? exportFlows(options.format, () => selected(run, select), result.report, run.events.processes)
     : runJson(run, result.report, select);
   const isTerminal = output === standardOutput && process.stdout.isTTY;
   for await (const piece of pieces) await output.write(isTerminal ? harmless(piece) : piece);

@@ -121,6 +121,6 @@ export function errorText(errors: number, count: number): string {
 
 export function msText(ms: number): string {
   if (Number.isNaN(ms)) return '–';
-  if (ms >= 10_000) return `${Number((ms / 1000).toPrecision(3))} s`;
+  if (ms >= 1000) return `${Number((ms / 1000).toPrecision(3))} s`;
   return `${ms >= 100 ? Math.round(ms) : Number(ms.toPrecision(2))} ms`;
 }
