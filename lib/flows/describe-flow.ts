@@ -1,6 +1,22 @@
+import { type NodeOrdering, orderings } from './clocks/orderings';
+import { type Placement, placeFlow } from './clocks/place-flow';
+import type { RunClocks } from './clocks/run-clocks';
 import { isWhole } from './completeness';
-import { extraOf, FLAG, flagsOf, hexOf, NONE, statusOf, VIA_NAMES, viaOf, WORD, wallMillis } from './event-record';
-import type { Call, Flow, Span } from './flow';
+import {
+  extraOf,
+  FLAG,
+  flagsOf,
+  hexOf,
+  KIND,
+  kindOf,
+  NONE,
+  statusOf,
+  VIA_NAMES,
+  viaOf,
+  WORD,
+  wallMillis,
+} from './event-record';
+import type { Call, Flow, Ordering, Span } from './flow';
 import { hasId, type SpanTable } from './group-spans';
 import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
@@ -13,6 +29,15 @@ export interface Describing {
   readonly table: SpanTable;
   readonly names: Interner;
   readonly processes: readonly ProcessLog[];
+  readonly clocks: RunClocks;
+}
+
+/** A flow while it is described. */
+interface Within extends Describing {
+  readonly placement: Placement;
+  /** Where the flow starts. */
+  readonly origin: number;
+  readonly uncertain: ReadonlySet<SpanNode>;
 }
 
 /** Timestamps are whole milliseconds, rounded down: a receipt may seem so much earlier than its sending. */
@@ -25,11 +50,16 @@ interface Frame {
 }
 
 /** A flow as users see it. */
-export function describeFlow(flow: FlowNode, context: Describing): Flow {
-  const { table } = context;
+export function describeFlow(flow: FlowNode, describing: Describing): Flow {
+  const { table, clocks } = describing;
   const { words } = table;
   const { root, client } = flow;
   const start = firstEvent(table, root);
+  const placement = placeFlow(flow, table, clocks);
+  const ordered = orderings(flow, table, placement, clocks);
+  const doubtful = ordered.flatMap(({ second, proof }) => (proof === null ? [second] : []));
+  const uncertain = new Set(doubtful.filter(({ at }) => at === 'start').map(({ span }) => span));
+  const context = { ...describing, placement, origin: start, uncertain };
   const traceId = hexOf(words, root.record + WORD.TRACE, 4);
   const clientCall = client?.calls[0];
   return {
@@ -40,17 +70,15 @@ export function describeFlow(flow: FlowNode, context: Describing): Flow {
     status: flowStatus(flow) || null,
     complete: flow.complete,
     warnings: flow.warnings.map(({ text }) => text),
-    client: clientCall ? describeCall(clientCall, context, clientOffset(clientCall, flow, table), null) : null,
-    root: describeSpan(root, context, 0, 0),
-    orphans: flow.orphans.map((orphan) => {
-      const offset = wallMillis(words, firstEvent(table, orphan)) - wallMillis(words, start);
-      return describeSpan(orphan, context, offset, 0);
-    }),
+    client: clientCall ? describeCall(clientCall, context, clientOffset(clientCall, flow, context), null) : null,
+    root: describeSpan(root, context, 0),
+    orphans: flow.orphans.map((orphan) => describeSpan(orphan, context, placement.offsetMs(firstEvent(table, orphan)))),
+    orderings: ordered.map((ordering) => describeOrdering(ordering, describing)),
   };
 }
 
-function describeSpan(span: SpanNode, context: Describing, offsetMs: number, correctionMs: number): Span {
-  const { table, processes } = context;
+function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
+  const { table, processes, clocks, placement, uncertain } = context;
   const { words } = table;
   const start = firstEvent(table, span);
   const frame = { start, offsetMs };
@@ -59,8 +87,11 @@ function describeSpan(span: SpanNode, context: Describing, offsetMs: number, cor
     process: processes[span.origin]?.process ?? null,
     via: span.received >= 0 ? (VIA_NAMES[viaOf(words[span.received] as number)] ?? null) : null,
     startTime: isoTime(wallMillis(words, start)),
+    host: span.inferred ? null : (clocks.domains.domains[clocks.domains.domainOf(span.origin)]?.name ?? null),
     offsetMs: round(offsetMs),
-    correctionMs: round(correctionMs),
+    correctionMs: span.inferred ? 0 : correctionOf(start, offsetMs, context),
+    boundMs: span.inferred ? null : bounded(placement.likely(start).boundMs),
+    uncertainOrder: uncertain.has(span),
     durationMs: known(span.durationMs),
     selfMs: known(selfMs(table, span)),
     status: span.status || null,
@@ -71,7 +102,7 @@ function describeSpan(span: SpanNode, context: Describing, offsetMs: number, cor
     critical: span.critical,
     calls: span.isClient
       ? []
-      : inOrder(span.calls, words).map((call) => describeCall(call, context, callOffset(call, frame, table), frame)),
+      : inOrder(span.calls, words).map((call) => describeCall(call, context, callOffset(call, frame, context), frame)),
     queued: span.queued.map((child) => placed(child, context, frame, offsetMs, Number.POSITIVE_INFINITY)),
   };
 }
@@ -110,13 +141,15 @@ function inferredIdentity({ record }: SpanNode, { table: { words }, names }: Des
 }
 
 /** @param caller null for the client's call, whose child is the flow's root and stands beside it */
-function describeCall(call: CallNode, context: Describing, offsetMs: number, caller: Frame | null): Call {
+function describeCall(call: CallNode, context: Within, offsetMs: number, caller: Frame | null): Call {
   const { table, names } = context;
   const { words } = table;
   const { sent, ended, child } = call;
   const record = sent >= 0 ? sent : ended;
   const durationMs = callDurationMs(table, call);
-  const latest = Number.isNaN(durationMs) ? Number.POSITIVE_INFINITY : offsetMs + durationMs;
+  // Only who gave the answer had to end before it: after a time-out the other side goes on.
+  const answered = ended >= 0 && kindOf(words[ended] as number) === KIND.RESPONSE_RECEIVED;
+  const latest = answered && !Number.isNaN(durationMs) ? offsetMs + durationMs : Number.POSITIVE_INFINITY;
   const answer = child && caller ? placed(child, context, caller, offsetMs, latest) : null;
   const common = { offsetMs: round(offsetMs), durationMs: known(durationMs), critical: call.critical, child: answer };
   if (record < 0) return { ...LOST_CALL, ...common, callPlace: child && idAt(words, child.record + WORD.PLACE) };
@@ -158,32 +191,50 @@ const LOST_CALL = {
 } as const;
 
 /**
- * Places a span: the difference of the raw clocks to its caller, moved just so far that it neither begins before
- * `earliest` nor ends after `latest`. Up to the timestamps' rounding that is no correction worth a word.
+ * Places a span where its host's clock says. Only where logs contradict themselves is that not yet between its sending
+ * and its answer; it is then moved just so far.
  */
-function placed(child: SpanNode, context: Describing, caller: Frame, earliest: number, latest: number): Span {
-  const { words } = context.table;
-  if (child.inferred) return describeSpan(child, context, earliest, 0);
-  const apart = wallMillis(words, firstEvent(context.table, child)) - wallMillis(words, caller.start);
-  const raw = caller.offsetMs + apart;
-  const offset = Math.max(earliest, Math.min(raw, latest - (child.durationMs || 0)));
-  const correction = offset - raw;
-  return describeSpan(child, context, offset, Math.abs(correction) <= ROUNDING_MS ? 0 : correction);
+function placed(child: SpanNode, context: Within, caller: Frame, earliest: number, latest: number): Span {
+  const { table, placement } = context;
+  if (child.inferred) return describeSpan(child, context, earliest);
+  const first = firstEvent(table, child);
+  // Within a process its monotonic clock tells, as it does for the calls.
+  const sameProcess = table.words[first + WORD.ORIGIN] === table.words[caller.start + WORD.ORIGIN];
+  const own = sameProcess ? caller.offsetMs + elapsedMs(table, caller.start, first) : placement.offsetMs(first);
+  const answered = kindOf(table.words[child.ended] ?? 0) === KIND.RESPONSE_SENT;
+  const ends = answered && child.received >= 0 ? elapsedMs(table, child.received, child.ended) : 0;
+  return describeSpan(child, context, Math.max(earliest, Math.min(own, latest - ends)));
 }
 
-function callOffset({ sent, ended, child }: CallNode, { start, offsetMs }: Frame, table: SpanTable): number {
+/** Up to the timestamps' rounding a difference to the raw clocks is no correction worth a word. */
+function correctionOf(record: number, offsetMs: number, { table, origin }: Within): number {
+  const correction = offsetMs - (wallMillis(table.words, record) - wallMillis(table.words, origin));
+  return Math.abs(correction) <= ROUNDING_MS ? 0 : round(correction);
+}
+
+function describeOrdering({ first, second, apartMs, boundMs, proof }: NodeOrdering, context: Describing): Ordering {
+  const { table, processes } = context;
+  const event = ({ span, at }: NodeOrdering['first']): Ordering['first'] => ({
+    requestId: hexOf(table.words, span.record + WORD.REQUEST, 2),
+    instance: processes[span.origin]?.instance ?? '?',
+    at,
+  });
+  return { first: event(first), second: event(second), apartMs: round(apartMs), boundMs: bounded(boundMs), proof };
+}
+
+function callOffset({ sent, ended, child }: CallNode, { start, offsetMs }: Frame, context: Within): number {
+  const { table, placement } = context;
   if (sent >= 0) return offsetMs + Math.max(0, elapsedMs(table, start, sent));
   if (ended >= 0) return offsetMs + Math.max(0, elapsedMs(table, start, ended));
-  if (!child) return offsetMs;
-  return offsetMs + Math.max(0, wallMillis(table.words, firstEvent(table, child)) - wallMillis(table.words, start));
+  if (!child || child.inferred) return offsetMs;
+  return Math.max(offsetMs, placement.offsetMs(firstEvent(table, child)));
 }
 
 /** The client sent before the root received, and had its answer after the root's end. */
-function clientOffset(call: CallNode, { root, client }: FlowNode, table: SpanTable): number {
+function clientOffset(call: CallNode, { root, client }: FlowNode, { table, placement }: Within): number {
   if (client === root || call.sent < 0) return 0;
-  const raw = wallMillis(table.words, call.sent) - wallMillis(table.words, firstEvent(table, root));
   const earliest = (root.durationMs || 0) - (callDurationMs(table, call) || Number.POSITIVE_INFINITY);
-  return Math.min(0, Math.max(earliest, raw));
+  return Math.min(0, Math.max(earliest, placement.offsetMs(call.sent)));
 }
 
 /** By the caller's sequence; attempts without an event of their own last. */
@@ -228,6 +279,10 @@ function isoTime(millis: number): string {
 /** Microseconds are what a process measures. */
 function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
+}
+
+function bounded(ms: number): number | null {
+  return Number.isFinite(ms) ? round(ms) : null;
 }
 
 function known(ms: number): number | null {

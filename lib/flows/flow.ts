@@ -19,6 +19,32 @@ export interface Flow {
   readonly root: Span;
   /** Spans of the same trace that nobody's call leads to. */
   readonly orphans: readonly Span[];
+  /**
+   * The orderings between hosts that a reader takes from the flow, each with its proof: neighbours in the flow's linear
+   * order of beginnings and ends, and neighbours among the spans of one caller. Empty where all is on one host.
+   */
+  readonly orderings: readonly Ordering[];
+}
+
+/** Two events on different hosts; `first` is shown before `second`. */
+export interface Ordering {
+  readonly first: OrderedEvent;
+  readonly second: OrderedEvent;
+  /** By the best guess of both clocks; negative where the order shown is not the likelier one. */
+  readonly apartMs: number;
+  /** Sum of both clocks' errors; null: one is unknown. */
+  readonly boundMs: number | null;
+  /**
+   * `causal`: a path of process order and messages leads from one to the other. `apart`: they are further apart than the
+   * clocks' errors. Null: within clock error, the order may have been the other one.
+   */
+  readonly proof: 'causal' | 'apart' | null;
+}
+
+export interface OrderedEvent {
+  readonly requestId: string;
+  readonly instance: string;
+  readonly at: 'start' | 'end';
 }
 
 /** One request handled by one instance. */
@@ -35,10 +61,19 @@ export interface Span {
   readonly epoch: number | null;
   /** Raw wall clock of its host at the receipt, or at its first event that was found. */
   readonly startTime: string;
-  /** From the flow's start, placed by causality: not before its sending, not after its answer. */
+  /** Whose clock `startTime` is: spans with the same host share one. Null of an inferred span. */
+  readonly host: string | null;
+  /** From the flow's start, placed by its host's clock and causality: not before its sending, not after its answer. */
   readonly offsetMs: number;
-  /** What was added to the difference of the two hosts' raw clocks to get there; 0 where those agree to the millisecond. */
+  /**
+   * What was added to the difference of the two hosts' raw clocks to get there; 0 where those contradict nothing, and
+   * between spans of one host whose clock was not stepped in between.
+   */
   readonly correctionMs: number;
+  /** How far its true time may be from the best guess, against the run's axis; null: unknown. */
+  readonly boundMs: number | null;
+  /** Shown after an event of another host that may have come later: within clock error. */
+  readonly uncertainOrder: boolean;
   /** By the process's monotonic clock; null where its end is lost. */
   readonly durationMs: number | null;
   /** The part of it in which no call was under way. */

@@ -1,4 +1,5 @@
 import type { Event } from '../model/event';
+import { type WallFollower, wallFollower } from './clocks/wall-follower';
 import { type SequenceSet, sequenceSet } from './sequence-set';
 
 /** What is known of one process that logged, or of which others said that it did. */
@@ -23,6 +24,8 @@ export interface ProcessLog {
   down: Event | null;
   /** CLOCK events in the order read. */
   readonly clocks: Event[];
+  /** Its wall clock against its monotonic one. */
+  readonly wall: WallFollower;
 }
 
 /** Takes in what processes say of themselves; numbers them in the order met. */
@@ -57,6 +60,7 @@ export function processLogs(run: string): ProcessLogs {
       up: null,
       down: null,
       clocks: [],
+      wall: wallFollower(),
     });
     numbers.set(key, id);
     return id;
@@ -69,6 +73,7 @@ export function processLogs(run: string): ProcessLogs {
       const log = all[number(event.process, event.instance, event.service, event.topology)] as ProcessLog;
       log.streams.add(stream);
       if (!log.own.add(event.seq)) return false;
+      if (Number.isFinite(event.monotonicUs)) log.wall.add(event.monotonicUs, Date.parse(event.timestamp));
       const told = event.runs?.[run];
       if (typeof told === 'number' && Number.isSafeInteger(told) && told > log.lastTold) log.lastTold = told;
       if (event.event === 'SERVICE_UP') log.up = event;

@@ -1,5 +1,5 @@
 import { decodeLine, draftEvent } from './decode-line';
-import { type RecordDraft, recordDraft, WORD } from './event-record';
+import { type RecordDraft, recordDraft, WORD, wallMillis } from './event-record';
 import { type EventStore, eventStore, type StoreOptions } from './event-store';
 import { type Interner, interner } from './interner';
 import { type LineReader, readLines } from './line-reader';
@@ -93,6 +93,8 @@ function eventReader({ run, store, names, processes, current, reader }: ReaderCo
     }
     if (log.seen.add((complete.words[WORD.SEQ] as number) >>> 0)) {
       current.report.events += 1;
+      const monotonicUs = complete.floats[WORD.MONOTONIC >> 1] as number;
+      if (monotonicUs >= 0) log.wall.add(monotonicUs, wallMillis(complete.words, 0));
       store.add(complete);
     } else current.report.duplicates += 1;
   };

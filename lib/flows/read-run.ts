@@ -1,6 +1,7 @@
 import { CLIENT_SERVICE, instanceName } from '../model/contract';
 import type { ManifestEnd, ManifestStart } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
+import { clockGatherer, type RunClocks } from './clocks/run-clocks';
 import type { RunKnowledge } from './completeness';
 import { describeFlow } from './describe-flow';
 import { wallMillis } from './event-record';
@@ -25,8 +26,14 @@ export interface RunSource extends RunLogs {
 export interface Run extends RunSource {
   readonly events: RunEvents;
   readonly losses: readonly ProcessLoss[];
-  /** Flows in batches, as nodes over records: cheap, and valid until the next batch. */
-  batches(): Generator<FlowBatch>;
+  /**
+   * Flows in batches, as nodes over records: cheap, and valid until the next batch.
+   *
+   * @param only the parts wanted, as earlier batches gave them; all where left out
+   */
+  batches(only?: ReadonlySet<number>): Generator<FlowBatch>;
+  /** The clocks of the run. Where several hosts logged, that goes through all flows once, unless `batches` did. */
+  clocks(): RunClocks;
   /** Each flow as users see it. By start where the run is small (`events.store.parts` is 1), else by start within parts. */
   flows(): Generator<Flow>;
 }
@@ -37,25 +44,39 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
   const losses = processLosses(events, source);
   const knowledge = knowledgeOf(source, events, losses);
 
-  function* batches(): Generator<FlowBatch> {
-    for (const { table, flows } of rebuildFlows(events.store, knowledge)) {
+  let known: RunClocks | undefined;
+
+  function* batches(only?: ReadonlySet<number>): Generator<FlowBatch> {
+    const gatherer = known || only ? undefined : clockGatherer(events.processes);
+    for (const { part, table, flows } of rebuildFlows(events.store, knowledge, only)) {
+      gatherer?.add(flows, table);
       const { sinceMs } = source;
-      if (sinceMs === null) yield { table, flows };
+      if (sinceMs === null) yield { part, table, flows };
       else {
         const late = flows.filter(({ root }) => wallMillis(table.words, firstEvent(table, root)) >= sinceMs);
-        yield { table, flows: late };
+        yield { part, table, flows: late };
       }
     }
+    known ??= gatherer?.finish();
+  }
+
+  function clocks(): RunClocks {
+    if (known) return known;
+    const gatherer = clockGatherer(events.processes);
+    if (!gatherer.isSettled) for (const _ of batches());
+    known ??= gatherer.finish();
+    return known;
   }
 
   function* flows(): Generator<Flow> {
+    const own = clocks();
     for (const { table, flows: nodes } of batches()) {
-      for (const node of nodes) yield describeFlow(node, { table, ...events });
+      for (const node of nodes) yield describeFlow(node, { table, ...events, clocks: own });
     }
   }
 
   const { run, topology, manifest, sinceMs } = source;
-  return { run, topology, manifest, sinceMs, streams: () => source.streams(), events, losses, batches, flows };
+  return { run, topology, manifest, sinceMs, streams: () => source.streams(), events, losses, batches, clocks, flows };
 }
 
 function knowledgeOf(source: RunSource, { names, processes }: RunEvents, losses: readonly ProcessLoss[]): RunKnowledge {

@@ -10,6 +10,8 @@ import { firstEvent } from './span-times';
 
 /** The flows of one part of the run's records, by start. */
 export interface FlowBatch {
+  /** Number of the part. */
+  readonly part: number;
   readonly table: SpanTable;
   readonly flows: readonly FlowNode[];
 }
@@ -23,10 +25,13 @@ export interface FlowBatch {
  * 3. Trees become flows; what hangs nowhere joins the flow of its trace.
  * 4. What is lost is judged on the finished trees: only there does a missing child show.
  * 5. The critical path needs the finished trees too, and nothing of the judgement.
+ *
+ * @param only the parts wanted; all where left out
  */
-export function* rebuildFlows(store: EventStore, run: RunKnowledge): Generator<FlowBatch> {
+export function* rebuildFlows(store: EventStore, run: RunKnowledge, only?: ReadonlySet<number>): Generator<FlowBatch> {
   const { parts } = store;
   for (let part = 0; part < parts; part++) {
+    if (only && !only.has(part)) continue;
     const words = store.part(part);
     if (words.length === 0) continue;
     const table = groupSpans(words, (origin) => run.isClient(origin));
@@ -34,7 +39,7 @@ export function* rebuildFlows(store: EventStore, run: RunKnowledge): Generator<F
     const flows = assembleFlows(table, pairing);
     judgeCompleteness(flows, table, pairing, run);
     for (const flow of flows) markCriticalPath(flow, words);
-    yield { table, flows: sortByStart(flows, table) };
+    yield { part, table, flows: sortByStart(flows, table) };
   }
 }
 

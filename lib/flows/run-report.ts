@@ -51,15 +51,15 @@ export interface ReportWithFlows {
 export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows {
   const { events } = run;
   const stats = statistics(events.names, events.processes);
-  const slowest: { readonly durationMs: number; readonly flow: Flow }[] = [];
-  const failed: Flow[] = [];
-  const ofTrace: Flow[] = [];
+  const slowest: (Place & { readonly durationMs: number })[] = [];
+  const failed: Place[] = [];
+  const ofTrace: Place[] = [];
   const kinds = new Map<FlowWarning['kind'], number>();
   let start = Number.POSITIVE_INFINITY;
   let end = Number.NEGATIVE_INFINITY;
   let found = 0;
-  for (const { table, flows } of run.batches()) {
-    for (const flow of flows) {
+  for (const { part, table, flows } of run.batches()) {
+    for (const [index, flow] of flows.entries()) {
       if (selection.service !== undefined && !takesPart(flow, selection.service, run)) continue;
       stats.add(flow, table);
       if (flow.client) found += 1;
@@ -70,10 +70,9 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
       for (const kind of new Set(flow.warnings.map((warning) => warning.kind))) {
         kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
       }
-      const described = once(() => describeFlow(flow, { table, ...events }));
-      keepLongest(slowest, selection.slowest ?? 0, durationMs, described);
-      if (failed.length < (selection.failed ?? 0) && hasFailed(flow)) failed.push(described());
-      if (selection.traceId !== undefined && isOfTrace(flow, table, selection.traceId)) ofTrace.push(described());
+      keepLongest(slowest, selection.slowest ?? 0, { part, index, durationMs });
+      if (failed.length < (selection.failed ?? 0) && hasFailed(flow)) failed.push({ part, index });
+      if (selection.traceId !== undefined && isOfTrace(flow, table, selection.traceId)) ofTrace.push({ part, index });
     }
   }
   const { manifest } = run;
@@ -98,7 +97,34 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
       ...flowWarnings(kinds),
     ],
   };
-  return { report, slowest: slowest.map(({ flow }) => flow), failed, ofTrace };
+  const described = describe(run, [...slowest, ...failed, ...ofTrace]);
+  return {
+    report,
+    slowest: slowest.map(described),
+    failed: failed.map(described),
+    ofTrace: ofTrace.map(described),
+  };
+}
+
+/** Where a flow is found again: the clocks, by which flows are described, are known only when all flows were seen. */
+interface Place {
+  readonly part: number;
+  readonly index: number;
+}
+
+function describe(run: Run, places: readonly Place[]): (place: Place) => Flow {
+  const described = new Map<string, Flow>();
+  const wanted = new Set(places.map(({ part, index }) => `${part} ${index}`));
+  if (wanted.size > 0) {
+    const clocks = run.clocks();
+    for (const { part, table, flows } of run.batches(new Set(places.map((place) => place.part)))) {
+      for (const [index, flow] of flows.entries()) {
+        const key = `${part} ${index}`;
+        if (wanted.has(key)) described.set(key, describeFlow(flow, { table, ...run.events, clocks }));
+      }
+    }
+  }
+  return ({ part, index }) => described.get(`${part} ${index}`) as Flow;
 }
 
 function manifestWarnings({ run, manifest }: Run, found: number, { service }: Selection): readonly string[] {
@@ -173,25 +199,12 @@ function isOfTrace({ root }: FlowNode, { words }: SpanTable, traceId: string): b
   return hexOf(words, root.record + WORD.TRACE, 4) === traceId;
 }
 
-function keepLongest(
-  kept: { readonly durationMs: number; readonly flow: Flow }[],
-  most: number,
-  durationMs: number,
-  described: () => Flow,
-): void {
+function keepLongest<T extends { readonly durationMs: number }>(kept: T[], most: number, candidate: T): void {
   const last = kept[kept.length - 1];
-  if (most === 0 || (kept.length >= most && last && last.durationMs >= durationMs)) return;
-  const at = kept.findIndex((entry) => entry.durationMs < durationMs);
-  kept.splice(at < 0 ? kept.length : at, 0, { durationMs, flow: described() });
+  if (most === 0 || (kept.length >= most && last && last.durationMs >= candidate.durationMs)) return;
+  const at = kept.findIndex((entry) => entry.durationMs < candidate.durationMs);
+  kept.splice(at < 0 ? kept.length : at, 0, candidate);
   if (kept.length > most) kept.pop();
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
 }
 
 function count(number: number, what: string, plural = `${what}s`): string {

@@ -11,11 +11,13 @@ export interface Message {
   readonly receivedMs: number;
 }
 
-/** What a host's time service says of its clock at one moment: at most so far from true time. */
+/** What a host's time service says of its clock at one moment: at most `boundMs` from true time. */
 export interface VouchedClock {
   readonly host: number;
   readonly atMs: number;
   readonly boundMs: number;
+  /** What the clock at hand shows more than the one vouched for. @default 0 */
+  readonly offsetMs?: number;
 }
 
 export interface OffsetOptions {
@@ -48,7 +50,12 @@ export interface ClockEstimates {
   readonly windows: readonly OffsetWindow[];
   /** Vouched bounds that messages contradict, which were discarded for their window. */
   readonly discarded: readonly { readonly host: number; readonly centreMs: number }[];
-  /** Windows in which messages contradict each other (a step or a drift beyond the allowance): no estimate there. */
+  /** The drift allowance, in parts per million. */
+  readonly driftPpm: number;
+  /**
+   * Windows in which messages between these hosts contradict each other (a step or a drift beyond the allowance), and
+   * tell nothing of their clocks.
+   */
   readonly contradictory: readonly { readonly centreMs: number; readonly hosts: readonly number[] }[];
 }
 
@@ -72,49 +79,122 @@ export function estimateOffsets(
   const axis = vouched.length > 0 ? 'utc' : { host: 0 };
   const reference = axis === 'utc' ? hosts : 0;
   const drift = driftPpm / 1e6;
-  const coarse = coarseOffsets(hosts, messages, drift, resolutionMs);
-  const placed = messages.map((message) => ({ message, atMs: message.sentMs - (coarse[message.from] as number) }));
-  const times = placed.map(({ atMs }) => atMs);
-  if (times.length === 0) return { axis, windows: [], discarded: [], contradictory: [] };
-
+  const offsets = coarseOffsets(hosts, messages, drift, resolutionMs);
+  const offsetOf = (host: number): number => offsets[host] as number;
+  const bySender = sortedByTime(hosts, messages, ({ from, sentMs }) => [from, sentMs]);
+  const reports = sortedByTime(hosts, vouched, ({ host, atMs }) => [host, atMs]);
   const windows: OffsetWindow[] = [];
   const discarded: { host: number; centreMs: number }[] = [];
   const contradictory: { centreMs: number; hosts: number[] }[] = [];
-  for (const centreMs of knots(minimum(times), maximum(times), windowMs)) {
-    const near = placed.filter(({ atMs }) => Math.abs(atMs - centreMs) <= windowMs);
+  const [firstMs, lastMs] = rangeOf(bySender, offsets);
+  if (messages.length === 0) return { axis, driftPpm, windows, discarded, contradictory };
+
+  for (const centreMs of knots(firstMs, lastMs, windowMs)) {
     const slack = (atMs: number): number => drift * Math.abs(atMs - centreMs);
     const causal = tightest(
-      near.map(({ message: { from, to, sentMs, receivedMs }, atMs }) => ({
-        from,
-        to,
-        limit: receivedMs - sentMs + resolutionMs + slack(atMs),
+      bySender.flatMap((own, host) =>
+        within(own, centreMs + offsetOf(host), windowMs).map(({ atMs, value: { from, to, sentMs, receivedMs } }) => ({
+          from,
+          to,
+          limit: receivedMs - sentMs + resolutionMs + slack(atMs - offsetOf(host)),
+        })),
+      ),
+    );
+    const vouchedHere = reports.flatMap((own, host) =>
+      within(own, centreMs + offsetOf(host), windowMs).map(({ atMs, value: { boundMs, offsetMs = 0 } }) => ({
+        host,
+        offsetMs,
+        boundMs: boundMs + slack(atMs - offsetOf(host)),
       })),
     );
-    const vouchedHere = vouched
-      .filter(({ host, atMs }) => Math.abs(atMs - (coarse[host] as number) - centreMs) <= windowMs)
-      .map(({ host, atMs, boundMs }) => ({ host, boundMs: boundMs + slack(atMs - (coarse[host] as number)) }));
     const solved = solveWindow(hosts, causal, vouchedHere, reference);
-    if ('contradiction' in solved) {
-      contradictory.push({ centreMs, hosts: solved.contradiction });
-      windows.push({ centreMs, hosts: Array.from({ length: hosts }, () => UNKNOWN) });
-      continue;
-    }
+    if (solved.contradictory.length > 0) contradictory.push({ centreMs, hosts: [...solved.contradictory] });
     discarded.push(...solved.discarded.map((host) => ({ host, centreMs })));
-    windows.push({ centreMs, hosts: estimatesOf(hosts, solved.constraints, solved.ranges, reference) });
+    const estimates = estimatesOf(hosts, solved.constraints, solved.ranges, reference);
+    windows.push({ centreMs, hosts: estimates });
+    // What is known of a clock by now tells better than the coarse offset which messages the next window has.
+    for (const [host, { offsetMs, boundMs }] of estimates.entries()) {
+      if (boundMs < windowMs) offsets[host] = offsetMs;
+    }
   }
-  return { axis, windows, discarded, contradictory };
+  return { axis, driftPpm, windows, discarded, contradictory };
 }
 
-/** The estimate at a time of the axis: between knots both offset and bound are interpolated, beyond them they stay. */
-export function offsetAt({ windows }: ClockEstimates, host: number, atMs: number): OffsetEstimate {
-  const after = windows.findIndex(({ centreMs }) => centreMs >= atMs);
-  const right = windows[after === -1 ? windows.length - 1 : after];
-  const left = windows[after === -1 ? windows.length - 1 : Math.max(0, after - 1)];
+interface Placed<T> {
+  readonly atMs: number;
+  readonly value: T;
+}
+
+/** What concerns a host, in the order of that host's clock. */
+function sortedByTime<T>(
+  hosts: number,
+  values: readonly T[],
+  place: (value: T) => readonly [host: number, atMs: number],
+): readonly (readonly Placed<T>[])[] {
+  const lists: Placed<T>[][] = Array.from({ length: hosts }, () => []);
+  for (const value of values) {
+    const [host, atMs] = place(value);
+    lists[host]?.push({ atMs, value });
+  }
+  for (const list of lists) list.sort((a, b) => a.atMs - b.atMs);
+  return lists;
+}
+
+function rangeOf(
+  lists: readonly (readonly Placed<unknown>[])[],
+  offsets: readonly number[],
+): readonly [number, number] {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for (const [host, list] of lists.entries()) {
+    if (list.length === 0) continue;
+    first = Math.min(first, (list[0] as Placed<unknown>).atMs - (offsets[host] as number));
+    last = Math.max(last, (list[list.length - 1] as Placed<unknown>).atMs - (offsets[host] as number));
+  }
+  return [first, last];
+}
+
+/** Those of a sorted list that are at most `reachMs` from a time. */
+function within<T>(list: readonly Placed<T>[], centreMs: number, reachMs: number): readonly Placed<T>[] {
+  return list.slice(firstAbove(list, centreMs - reachMs), firstAbove(list, centreMs + reachMs + 1e-6));
+}
+
+function firstAbove(list: readonly Placed<unknown>[], atMs: number): number {
+  let [from, to] = [0, list.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((list[middle] as Placed<unknown>).atMs < atMs) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/**
+ * The estimate at a time of the axis: between knots both offset and bound are interpolated, beyond them they stay. Where
+ * only one of two neighbours knows, it serves for both, with what the clock may drift in between.
+ */
+export function offsetAt({ windows, driftPpm }: ClockEstimates, host: number, atMs: number): OffsetEstimate {
+  let [from, to] = [0, windows.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((windows[middle] as OffsetWindow).centreMs < atMs) from = middle + 1;
+    else to = middle;
+  }
+  const right = windows[Math.min(from, windows.length - 1)];
+  const left = windows[Math.max(0, from - 1)];
   const [a, b] = [left?.hosts[host], right?.hosts[host]];
   if (!left || !right || !a || !b) return UNKNOWN;
-  if (a.boundMs === Number.POSITIVE_INFINITY || b.boundMs === Number.POSITIVE_INFINITY) return UNKNOWN;
+  const [knowsA, knowsB] = [Number.isFinite(a.boundMs), Number.isFinite(b.boundMs)];
+  if (!knowsA && !knowsB) return UNKNOWN;
+  const widened = (estimate: OffsetEstimate, centreMs: number): OffsetEstimate => ({
+    ...estimate,
+    boundMs: estimate.boundMs + (driftPpm / 1e6) * Math.abs(atMs - centreMs),
+  });
+  if (!knowsA) return widened(b, right.centreMs);
+  if (!knowsB) return widened(a, left.centreMs);
   const span = right.centreMs - left.centreMs;
-  const share = span === 0 ? 0 : (atMs - left.centreMs) / span;
+  if (span === 0) return atMs < left.centreMs || atMs > right.centreMs ? widened(a, left.centreMs) : a;
+  const share = (atMs - left.centreMs) / span;
   const between = (x: number, y: number): number => x + share * (y - x);
   return {
     offsetMs: between(a.offsetMs, b.offsetMs),
@@ -124,12 +204,7 @@ export function offsetAt({ windows }: ClockEstimates, host: number, atMs: number
 }
 
 /** One offset a host for the whole run, only to tell which window a message belongs to. */
-function coarseOffsets(
-  hosts: number,
-  messages: readonly Message[],
-  drift: number,
-  resolutionMs: number,
-): readonly number[] {
+function coarseOffsets(hosts: number, messages: readonly Message[], drift: number, resolutionMs: number): number[] {
   const lengthMs =
     messages.length === 0 ? 0 : maximum(messages.map((m) => m.sentMs)) - minimum(messages.map((m) => m.sentMs));
   for (let slack = drift * lengthMs; ; slack = slack * 2 + 1) {
@@ -149,43 +224,53 @@ function coarseOffsets(
 
 interface VouchedHere {
   readonly host: number;
+  readonly offsetMs: number;
   readonly boundMs: number;
 }
 
-type Solved =
-  | {
-      readonly ranges: Ranges;
-      readonly constraints: readonly DifferenceConstraint[];
-      readonly discarded: readonly number[];
-    }
-  | { readonly contradiction: number[] };
+interface Solved {
+  readonly ranges: Ranges;
+  readonly constraints: readonly DifferenceConstraint[];
+  readonly discarded: readonly number[];
+  /** Hosts whose messages with each other contradict themselves: those count for nothing here. */
+  readonly contradictory: readonly number[];
+}
 
 /** Messages can't lie, time services can: while the two contradict each other, the worst contradicted service goes. */
 function solveWindow(
   hosts: number,
-  causal: readonly DifferenceConstraint[],
+  messages: readonly DifferenceConstraint[],
   vouched: readonly VouchedHere[],
   reference: number,
 ): Solved {
   const variables = Math.max(hosts, reference + 1);
   const trusted = new Set(vouched.map(({ host }) => host));
   const discarded: number[] = [];
+  const contradictory = new Set<number>();
+  let causal = messages;
   for (;;) {
     const ties = vouched
       .filter(({ host }) => trusted.has(host))
-      .flatMap(({ host, boundMs }) => [
-        { from: reference, to: host, limit: boundMs },
-        { from: host, to: reference, limit: boundMs },
+      .flatMap(({ host, offsetMs, boundMs }) => [
+        { from: reference, to: host, limit: offsetMs + boundMs },
+        { from: host, to: reference, limit: boundMs - offsetMs },
       ]);
     const constraints = [...causal, ...tightest(ties)];
     const ranges = solveRanges(variables, constraints, reference);
-    if (!('cycle' in ranges)) return { ranges, constraints, discarded };
-    const suspects = hostsOf(ranges.cycle).filter((host) => host !== reference && trusted.has(host));
-    const tied = ranges.cycle.some(({ from, to }) => from === reference || to === reference);
-    if (!tied || reference < hosts || suspects.length === 0) return { contradiction: hostsOf(ranges.cycle) };
-    const worst = mostContradicted(suspects, causal, vouched, trusted);
-    trusted.delete(worst);
-    discarded.push(worst);
+    if (!('cycle' in ranges))
+      return { ranges, constraints, discarded, contradictory: [...contradictory].sort(ascending) };
+    const involved = hostsOf(ranges.cycle);
+    const suspects = involved.filter((host) => host !== reference && trusted.has(host));
+    const tied = reference >= hosts && involved.includes(reference);
+    if (tied && suspects.length > 0) {
+      const worst = mostContradicted(suspects, causal, vouched, trusted);
+      trusted.delete(worst);
+      discarded.push(worst);
+      continue;
+    }
+    const among = new Set(involved);
+    causal = causal.filter(({ from, to }) => !(among.has(from) && among.has(to)));
+    for (const host of involved) contradictory.add(host);
   }
 }
 
@@ -196,12 +281,12 @@ function mostContradicted(
   vouched: readonly VouchedHere[],
   trusted: ReadonlySet<number>,
 ): number {
-  const bounds = new Map(vouched.filter(({ host }) => trusted.has(host)).map(({ host, boundMs }) => [host, boundMs]));
+  const known = new Map(vouched.filter(({ host }) => trusted.has(host)).map((here) => [here.host, here]));
   const disagreements = (suspect: number): number =>
     causal.filter(({ from, to, limit }) => {
       if (from !== suspect && to !== suspect) return false;
-      const [a, b] = [bounds.get(from), bounds.get(to)];
-      return a !== undefined && b !== undefined && limit < -(a + b);
+      const [a, b] = [known.get(from), known.get(to)];
+      return a !== undefined && b !== undefined && limit < b.offsetMs - a.offsetMs - a.boundMs - b.boundMs;
     }).length;
   return suspects.reduce((worst, suspect) => (disagreements(suspect) > disagreements(worst) ? suspect : worst));
 }
@@ -221,7 +306,7 @@ function estimatesOf(
     const fixed = [...constraints];
     let current = ranges;
     for (let host = 0; host < hosts; host++) {
-      if (host === reference || !(within(current, host, 0) && tiedDown(current, host))) continue;
+      if (host === reference || !(allows(current, host, 0) && tiedDown(current, host))) continue;
       fixed.push({ from: reference, to: host, limit: 0 }, { from: host, to: reference, limit: 0 });
       const next = solveRanges(current.upper.length, fixed, reference);
       if ('cycle' in next) throw new Error('a value within its range must belong to a solution');
@@ -245,7 +330,7 @@ function tiedDown(ranges: Ranges, host: number): boolean {
   return middle(ranges, host) !== undefined;
 }
 
-function within({ lower, upper }: Ranges, host: number, value: number): boolean {
+function allows({ lower, upper }: Ranges, host: number, value: number): boolean {
   return (lower[host] as number) <= value && value <= (upper[host] as number);
 }
 
@@ -276,4 +361,8 @@ function minimum(values: readonly number[]): number {
 
 function maximum(values: readonly number[]): number {
   return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
 }

@@ -317,8 +317,8 @@ test('a clock that runs backwards changes no order and no tree; what was moved i
   t.is(flow && shown(flow), 'web-1(catalog-1)');
   const child = flow?.root.calls[0]?.child as Span;
   t.is(child.startTime, new Date(START + 4 - 5000).toISOString(), 'raw time stays visible');
-  t.is(child.offsetMs, 2);
-  t.is(child.correctionMs, 4999);
+  t.true(child.offsetMs >= 2 && child.offsetMs <= 4, 'between its sending and its answer');
+  t.true(Math.abs(child.correctionMs - (child.offsetMs - (3 - 5000))) < 0.01);
 });
 
 test('the critical path follows the call that ended last, then the one before it', async (t) => {
