@@ -20,7 +20,8 @@ function follow(list: readonly Reading[]): ProcessClock {
   return follower.follow();
 }
 
-const every = (ms: number, count: number): number[] => Array.from({ length: count }, (_, i) => (i + 1) * ms + (i % 7) / 10);
+const every = (ms: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => (i + 1) * ms + (i % 7) / 10);
 
 test('an unstepped clock is followed finer than its milliseconds, within the bound told', (t) => {
   fc.assert(
