@@ -35,7 +35,10 @@ export function hostileFlow(): Flow {
     epoch: 0,
     startTime: '2026-11-21T05:44:29.123Z',
     offsetMs: 0,
+    host: HOSTILE,
     correctionMs: 0,
+    boundMs: 1,
+    uncertainOrder: false,
     durationMs: 10,
     selfMs: 2,
     status: 500,
@@ -88,6 +91,15 @@ export function hostileFlow(): Flow {
     }),
     orphans: [
       span({ requestId: '7777777777777777', parentRequestId: null, durationMs: null, selfMs: null, complete: false }),
+    ],
+    orderings: [
+      {
+        first: { requestId: '1111111111111111', instance: HOSTILE, at: 'start' },
+        second: { requestId: '5555555555555555', instance: HOSTILE, at: 'start' },
+        apartMs: 2,
+        boundMs: 3,
+        proof: null,
+      },
     ],
   };
 }
