@@ -31,6 +31,7 @@ const OWNED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   constructs: ['bin', 'lib/aws'],
   'cdk-nag': ['bin', 'lib/aws'],
   '@aws-sdk/client-cloudwatch-logs': ['lib/logs'],
+  '@aws-sdk/client-cloudformation': ['lib/logs'],
   'dns-packet': ['lib/local'],
   commander: ['tools'],
 };

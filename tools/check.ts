@@ -2,15 +2,20 @@ import { type Conformance, runCheck } from '../lib/flows/conformance/check-run';
 import type { Departure } from '../lib/flows/conformance/departure';
 import { parseEvent } from '../lib/flows/conformance/parse-event';
 import { readLines } from '../lib/flows/line-reader';
+import { type KeptSource, keptSource } from '../lib/logs/kept-source';
 import type { LogSource, LogStream } from '../lib/logs/log-source';
 import type { Topology } from '../lib/model/topology';
 import { UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
+import { notices } from './notices';
 import { openRun } from './open-run';
+import { parseWait, settledRun } from './settled-run';
 
 interface Options {
   readonly json?: boolean;
   readonly all?: boolean;
+  readonly region?: string;
+  readonly wait?: string;
 }
 
 /** Departures shown without `--all`. */
@@ -25,15 +30,44 @@ runCommand((program, finish) => {
     .argument('<run-id>', 'as tools/load.ts printed it')
     .option('--json', 'print the whole result as JSON')
     .option('--all', `print every departure, not the first ${SHOWN} only`)
+    .option(
+      '--region <region>',
+      'of a run on AWS (default: the one it went to, else that of AWS_REGION or the profile)',
+    )
+    .option(
+      '--wait <duration>',
+      'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
+    )
     .addHelpText('after', '\nExit code: 0 the run conforms, 1 it departs or parts of its log are lost, 2 used wrongly.')
     .action(async (run: string, options: Options) => {
-      const source = await openRun(run, (notice) => void process.stderr.write(`${notice}\n`));
-      const { result, foreign } = await check(source);
+      const { result, foreign } = await checkWhenSettled(run, options);
       if (options.json) process.stdout.write(`${JSON.stringify({ ...result, foreignLines: foreign }, null, 2)}\n`);
       else process.stdout.write(describe(result, foreign, options.all ?? false));
       finish(result.verdict === 'conforms' ? 0 : 1);
     });
 });
+
+/** What arrives late is waited for as the timeline does, and then read from what that kept. */
+async function checkWhenSettled(run: string, options: Options): ReturnType<typeof check> {
+  const where = { region: options.region, notices: notices() };
+  const waitMs = parseWait(options.wait);
+  const source = await openRun(run, where);
+  if (source.arrival === undefined) return check(source);
+  let kept: KeptSource | undefined;
+  const open = async (): Promise<LogSource> => {
+    const next = kept === undefined ? source : await openRun(run, where);
+    kept?.drop();
+    kept = keptSource(next);
+    return kept;
+  };
+  try {
+    const settled = await settledRun(open, waitMs, where.notices);
+    settled.close();
+    return await check(settled.source);
+  } finally {
+    kept?.drop();
+  }
+}
 
 async function check(source: LogSource): Promise<{ readonly result: Conformance; readonly foreign: number }> {
   const { start, end } = source.manifest;

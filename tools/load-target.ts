@@ -68,7 +68,7 @@ function notRunning(asked: string): UserError {
   return new UserError({ where: asked, problem: 'is not running here', remedy });
 }
 
-function parseUrl(text: string): URL | undefined {
+export function parseUrl(text: string): URL | undefined {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined;
   const remedy = 'give one such as http://127.0.0.1:8080';
   if (!URL.canParse(text)) throw new UserError({ where: text, problem: 'is no URL', remedy });

@@ -6,6 +6,8 @@ import { randomBase32 } from '../lib/model/run-id';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { resolveLoadTarget } from './load-target';
+import { resolveAwsTarget } from './load-target-aws';
+import { startUpload } from './load-upload';
 
 interface Options {
   readonly rate?: string;
@@ -19,6 +21,10 @@ interface Options {
   readonly maxInFlight?: string;
   readonly path?: string;
   readonly spin?: boolean;
+  readonly aws?: boolean;
+  readonly region?: string;
+  readonly as?: string;
+  readonly url?: string;
   readonly json?: boolean;
 }
 
@@ -43,17 +49,25 @@ runCommand((program, finish) => {
     .option('--max-in-flight <N>', 'hold requests back while so many are unanswered (default: never)')
     .option('--path <path>', 'what to ask for at a URL that is no deployment (default: the path of the URL)')
     .option('--spin', 'keep a core busy to send within microseconds of the plan, not about a millisecond')
+    .option('--aws', "send to the topology's deployment on AWS, and put the client's events beside its nodes'")
+    .option('--region <region>', 'with --aws: where the deployment is (default: that of AWS_REGION or the profile)')
+    .option('--as <name>', 'with --aws: the name that it was deployed as (cdk deploy -c as=<name>)')
+    .option('--url <URL>', "with --aws: the edge's address, where it has a name of its own (default: the balancer's)")
     .option('--json', 'print the result as JSON')
     .action(async (asked: string, options: Options) => {
       const settings = readSettings(options);
-      const target = await resolveLoadTarget(asked, options.path, process.cwd());
+      const target = options.aws
+        ? await resolveAwsTarget(asked, options, process.cwd())
+        : await resolveLoadTarget(asked, options.path, process.cwd());
       const run = await runLoad({ target, cwd: process.cwd(), ...settings });
       process.stderr.write(`run ${run.run}, seed ${settings.seed}\n`);
+      const upload = target.aws && startUpload(target.aws, run);
       const quiet = showProgress(run);
       const release = endOnSignal(run);
       const result = await run.done;
       quiet();
       release();
+      await upload?.finish();
       process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : formatSummary(result));
       finish(result.total.answered > 0 ? 0 : 1);
     });
@@ -71,6 +85,10 @@ function readSettings(options: Options) {
       return undefined;
     }
   };
+  for (const name of ['region', 'as', 'url'] as const) {
+    if (options[name] === undefined || options.aws) continue;
+    faults.push({ where: `--${name}`, problem: 'goes with --aws only', remedy: 'add --aws, or leave it out' });
+  }
   const arrivals = options.arrivals;
   if (arrivals !== 'constant' && arrivals !== 'poisson') {
     faults.push({ where: '--arrivals', problem: `${arrivals} is unknown`, remedy: 'use constant or poisson' });

@@ -6,38 +6,59 @@ import type * as LogsClient from '../lib/logs/cloudwatch/logs-client';
 import { listRuns, unknownRun } from '../lib/logs/list-runs';
 import { hasLocalRun, openLocalAdhoc, openLocalRun } from '../lib/logs/local-source';
 import type { LogSource } from '../lib/logs/log-source';
+import { fileStream } from '../lib/logs/read-file';
+import { CLIENT_SERVICE, STATE } from '../lib/model/contract';
 import { parseRunId } from '../lib/model/run-id';
 import { UserError } from '../lib/model/user-error';
+import type { Notices } from './notices';
+
+export interface WhereToLook {
+  /** @default of a run made here, the one that it went to; else the environment's or the profile's */
+  readonly region: string | undefined;
+  readonly notices: Notices;
+}
 
 /**
  * The logs of a run: from this machine where its folder is here, else from CloudWatch where this machine has AWS set up.
+ * Of a run that was made here against a deployment on AWS, the client's log is here and the nodes' are there.
  *
- * @param onNotice told on the way what users should know
  * @throws UserError for an unknown run, naming those that exist here
  */
-export async function openRun(run: string, onNotice: (notice: string) => void): Promise<LogSource> {
-  if ((await hasLocalRun(run)) || parseRunId(run) === undefined || !hasAws()) return openLocalRun(run);
-  const { client, source } = await cloudWatch();
+export async function openRun(run: string, { region, notices }: WhereToLook): Promise<LogSource> {
+  if (await hasLocalRun(run)) {
+    const local = await openLocalRun(run);
+    const { aws } = local.manifest.start ?? {};
+    if (!aws) return local;
+    const clientLog = fileStream(CLIENT_SERVICE, join(local.place, STATE.clientLog));
+    const { options, source } = cloudWatch({ region: region ?? aws.region, notices });
+    return source.openCloudWatchRun(run, options, { manifest: local.manifest, clientLog });
+  }
+  if (parseRunId(run) === undefined || (region === undefined && !hasAws())) return openLocalRun(run);
+  const { options, source } = cloudWatch({ region, notices });
   try {
-    return await source.openCloudWatchRun(run, { client, onNotice });
+    return await source.openCloudWatchRun(run, options);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError([...unknownRun(run, await listRuns()).faults, ...error.faults]);
   }
 }
 
-/** The requests without a run, of a topology's deployments here, else of its stack. */
+/** The requests without a run, of a topology's deployments here, else (or where a Region is given) of its stack. */
 export async function openAdhoc(
   topology: string,
   sinceMs: number,
-  onNotice: (notice: string) => void,
+  { region, notices }: WhereToLook,
 ): Promise<LogSource> {
+  const remote = (): Promise<LogSource> => {
+    const { options, source } = cloudWatch({ region, notices });
+    return source.openCloudWatchAdhoc(topology, sinceMs, options);
+  };
+  if (region !== undefined) return remote();
   try {
     return await openLocalAdhoc(topology, sinceMs);
   } catch (error) {
     if (!(error instanceof UserError) || !hasAws()) throw error;
-    const { client, source } = await cloudWatch();
-    return source.openCloudWatchAdhoc(topology, sinceMs, { client, onNotice });
+    return remote();
   }
 }
 
@@ -48,9 +69,10 @@ function hasAws(): boolean {
 }
 
 /** Loaded only when it is needed: the SDK costs half a second. `import()` would look for compiled files. */
-async function cloudWatch() {
+function cloudWatch({ region, notices }: WhereToLook) {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const source: typeof CloudWatchSource = require('../lib/logs/cloudwatch/cloudwatch-source');
   const { logsClient }: typeof LogsClient = require('../lib/logs/cloudwatch/logs-client');
-  return { source, client: logsClient() };
+  const client = logsClient(region === undefined ? {} : { region });
+  return { source, options: { client, onNotice: notices.tell, onProgress: notices.rows } };
 }

@@ -1,16 +1,17 @@
 import type { Flow, Span } from '../lib/flows/flow';
-import { type Run, readRun } from '../lib/flows/read-run';
+import type { Run } from '../lib/flows/read-run';
 import { runJson } from '../lib/flows/run-json';
 import { type ReportWithFlows, reportRun } from '../lib/flows/run-report';
 import { reportText } from '../lib/flows/text/report-text';
 import type { Style } from '../lib/flows/text/style';
 import type { LogSource } from '../lib/logs/log-source';
-import { temporarySpill } from '../lib/logs/temporary-spill';
 import { ADHOC_RUN } from '../lib/model/run-id';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
+import { notices } from './notices';
 import { openAdhoc, openRun } from './open-run';
 import { fileOutput, type Output, standardOutput } from './output';
+import { parseWait, settledRun } from './settled-run';
 import { EXPORTS, exportFlows, isExport } from './timeline-export';
 
 interface Options {
@@ -23,6 +24,8 @@ interface Options {
   readonly topology?: string;
   readonly since?: string;
   readonly out?: string;
+  readonly region?: string;
+  readonly wait?: string;
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -51,6 +54,14 @@ runCommand((program) => {
     .option('--raw', "show each host's own time beside the bars")
     .option('--topology <name>', 'with adhoc: whose requests')
     .option('--since <duration>', 'with adhoc: how far back, such as 30s, 15m or 1h (default: 1h)')
+    .option(
+      '--region <region>',
+      'of a run on AWS (default: the one it went to, else that of AWS_REGION or the profile)',
+    )
+    .option(
+      '--wait <duration>',
+      'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
+    )
     .addHelpText(
       'after',
       `\nFormats beside text and json:\n${Object.entries(EXPORTS)
@@ -61,16 +72,11 @@ runCommand((program) => {
     )
     .action(async (id: string, options: Options) => {
       const selection = parseOptions(id, options);
-      const notice = (text: string): void => {
-        process.stderr.write(`${text}\n`);
-      };
-      const source =
-        id === ADHOC_RUN
-          ? await openAdhoc(selection.topology, Date.now() - selection.sinceMs, notice)
-          : await openRun(id, notice);
-      const spill = temporarySpill();
+      const where = { region: options.region, notices: notices() };
+      const open = (): Promise<LogSource> =>
+        id === ADHOC_RUN ? openAdhoc(selection.topology, Date.now() - selection.sinceMs, where) : openRun(id, where);
+      const { run, source, close } = await settledRun(open, parseWait(options.wait), where.notices);
       try {
-        const run = await readRun(source, { spill });
         const file = options.out ?? pageFor(id, options);
         const output = file === undefined ? standardOutput : await fileOutput(file);
         try {
@@ -79,9 +85,9 @@ runCommand((program) => {
         } finally {
           await output.close();
         }
-        if (file !== options.out) notice(`wrote ${file}`);
+        if (file !== options.out) where.notices.tell(`wrote ${file}`);
       } finally {
-        spill.close();
+        close();
       }
     });
 });

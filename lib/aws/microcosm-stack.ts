@@ -12,7 +12,7 @@ import {
   Tags,
 } from 'aws-cdk-lib';
 import * as logs from 'aws-cdk-lib/aws-logs';
-import { logGroupName, stackName } from '../model/contract';
+import { logGroupName, STACK_OUTPUTS, stackName } from '../model/contract';
 import { hashValue, sliceOf } from '../model/slice';
 import type { Service, Topology } from '../model/topology';
 import { Alarms } from './alarms';
@@ -130,15 +130,19 @@ export class MicrocosmStack extends Stack {
 
     Tags.of(group).add('microcosm:topology-hash', hashValue(topology));
     this.tags.setTag('microcosm:topology', topology.name);
-    this.output('EdgeUrl', edge.url, 'Where users send their requests');
+    this.output(STACK_OUTPUTS.edgeUrl, edge.url, 'Where users send their requests');
     const admitted = settings.clients.join(', ') || 'nobody: deploy with -c clients=<your address>/32';
     this.output('Clients', admitted, 'Address ranges that the edge admits');
-    this.output('LogGroup', group.ref, 'Event log of every host');
+    this.output(STACK_OUTPUTS.logGroup, group.ref, 'Event log of every host');
     this.output('DashboardUrl', dashboard.url, 'CloudWatch dashboard');
-    this.output('TopologyHash', hashValue(topology), 'What is deployed: a run is refused against anything else');
+    this.output(
+      STACK_OUTPUTS.topologyHash,
+      hashValue(topology),
+      'What is deployed: a run is refused against anything else',
+    );
     this.output(
       'LoadCommand',
-      `npx ts-node tools/load.ts ${settings.topology} --aws`,
+      `npx ts-node tools/load.ts ${settings.topology} --aws${settings.as === null ? '' : ` --as ${settings.as}`}`,
       'Sends traffic, prints the run id',
     );
     this.output('TimelineCommand', 'npx ts-node tools/timeline.ts <run-id>', 'Shows the flows of a run');

@@ -16,8 +16,6 @@ export interface RunFolder {
   linkLogs(deploymentFolder: string): void;
 }
 
-const CLIENT_LOG = 'client.log';
-
 /** @param cwd the directory that holds `.microcosm` */
 export function createRunFolder(cwd: string, run: string): RunFolder {
   const path = join(cwd, STATE.runs, run);
@@ -25,7 +23,7 @@ export function createRunFolder(cwd: string, run: string): RunFolder {
   mkdirSync(path);
   return {
     path,
-    clientLog: join(path, CLIENT_LOG),
+    clientLog: join(path, STATE.clientLog),
     record: (record) => appendFileSync(join(path, STATE.manifest), `${JSON.stringify(record)}\n`),
     linkLogs: (deploymentFolder) => {
       const logs = join(deploymentFolder, STATE.logs);
@@ -38,7 +36,7 @@ export function createRunFolder(cwd: string, run: string): RunFolder {
 
 function logFiles(folder: string): readonly string[] {
   try {
-    return readdirSync(folder).filter((name) => name.endsWith('.log') && name !== CLIENT_LOG);
+    return readdirSync(folder).filter((name) => name.endsWith('.log') && name !== STATE.clientLog);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

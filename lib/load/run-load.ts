@@ -1,5 +1,5 @@
 import { BAGGAGE, CLOCK_PERIOD_MS, HEADERS } from '../model/contract';
-import type { ManifestEnd } from '../model/manifest';
+import type { AwsPlace, ManifestEnd } from '../model/manifest';
 import { newRunId } from '../model/run-id';
 import { hashValue } from '../model/slice';
 import type { Topology } from '../model/topology';
@@ -26,6 +26,8 @@ export interface LoadTarget {
   /** First part of the run id. */
   readonly name: string;
   readonly deployment: { readonly id: string; readonly folder: string } | null;
+  /** Where the target's nodes log, for a deployment on AWS. */
+  readonly aws?: AwsPlace;
   /** Whether the target shares this machine's clock. */
   readonly sameMachine: boolean;
 }
@@ -43,6 +45,8 @@ export interface LoadOptions {
 
 export interface LoadRun {
   readonly run: string;
+  /** Path of the run's folder. */
+  readonly folder: string;
   /** Resolves after the end record is written. */
   readonly done: Promise<LoadResult>;
   progress(): LoadProgress;
@@ -103,6 +107,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
     topology: target.topology,
     topologyHash: target.topology && hashValue(target.topology),
     deployment: target.deployment?.id ?? null,
+    ...(target.aws !== undefined && { aws: target.aws }),
     url: target.url.href.replace(/\/$/, ''),
     seed,
     process: events.process,
@@ -190,6 +195,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
 
   return {
     run,
+    folder: folder.path,
     done: end(),
     progress: () => ({
       elapsedMs: performance.now() - driver.startedAt,

@@ -15,6 +15,16 @@ export interface LogSource {
   readonly sinceMs: number | null;
   /** Each stream once; may be called again to read anew. */
   streams(): AsyncIterable<LogStream>;
+  /** Where events arrive some time after they happened: how late those read so far did. Absent where logs are read in place. */
+  arrival?(): Arrival;
+}
+
+/** How long events took to arrive: the time that the store took them in, minus the time that they carry. */
+export interface Arrival {
+  /** Events whose arrival is known. */
+  readonly events: number;
+  readonly meanMs: number;
+  readonly maxMs: number;
 }
 
 /** One log file or log stream: usually all lines of one instance, in the order written. */

@@ -104,6 +104,13 @@ export function logGroupName(topology: string): string {
   return `/microcosm/${topology}`;
 }
 
+/** Outputs of the stack that traffic is directed by. */
+export const STACK_OUTPUTS = {
+  edgeUrl: 'EdgeUrl',
+  logGroup: 'LogGroup',
+  topologyHash: 'TopologyHash',
+} as const;
+
 /** Name under which the load driver logs; no service may have it. */
 export const CLIENT_SERVICE = 'client';
 
@@ -115,6 +122,7 @@ export const STATE = {
   /** One folder a local deployment: its record, slices and logs. */
   deployments: '.microcosm/deployments',
   manifest: 'manifest.jsonl',
+  clientLog: 'client.log',
   deployment: 'deployment.json',
   logs: 'logs',
 } as const;

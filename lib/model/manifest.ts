@@ -14,6 +14,8 @@ export interface ManifestStart {
   readonly topologyHash: string | null;
   /** Folder name of the local deployment, null on AWS and for a plain URL. */
   readonly deployment: string | null;
+  /** Where the nodes of a deployment on AWS log; left out for any other target. */
+  readonly aws?: AwsPlace;
   readonly url: string;
   readonly seed: string;
   /** Process id that the client's events carry. */
@@ -37,6 +39,12 @@ export interface ManifestEnd {
   readonly lastSeq: number;
   /** False when the user or an error ended it before its time. */
   readonly finished: boolean;
+}
+
+/** Where the logs of a deployment on AWS are. */
+export interface AwsPlace {
+  readonly region: string;
+  readonly logGroup: string;
 }
 
 export type ManifestRecord = ManifestStart | ManifestEnd;

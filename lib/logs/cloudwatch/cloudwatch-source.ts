@@ -2,7 +2,7 @@ import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { CLOCK_PERIOD_MS, logGroupName } from '../../model/contract';
 import { ADHOC_RUN, NO_RUN, parseRunId } from '../../model/run-id';
 import { UserError } from '../../model/user-error';
-import type { LogSource, LogStream, RunManifest } from '../log-source';
+import type { Arrival, LogSource, LogStream, RunManifest } from '../log-source';
 import { NO_MANIFEST } from '../log-source';
 import { parseManifest, parseRecord } from '../read-manifest';
 import { explainError, isRefused } from './explain-error';
@@ -20,6 +20,13 @@ export interface CloudWatchOptions {
   readonly now?: () => number;
 }
 
+/** What is known of a run already, on the machine that its driver ran on. */
+export interface KnownRun {
+  readonly manifest: RunManifest;
+  /** Its driver's own log, which is read in place of what it uploaded. */
+  readonly clientLog: LogStream;
+}
+
 /** The driver's clock may be behind or ahead of the hosts'. */
 const START_MARGIN_MS = 5 * 60_000;
 /** Longest deadline of an endpoint plus the time a node takes to drain, after the last request. */
@@ -32,9 +39,10 @@ const RUNS_LISTED_DAYS = 14;
  * The records of a run from its topology's log group: those of the run, and those of the processes in its window. The
  * log group and the start follow from the run id, the end from the run's manifest.
  *
+ * @param known where the driver's records are at hand: then the log group is asked for the nodes' only
  * @throws UserError without credentials, permission, log group or run (naming those that exist)
  */
-export async function openCloudWatchRun(run: string, options: CloudWatchOptions): Promise<LogSource> {
+export async function openCloudWatchRun(run: string, options: CloudWatchOptions, known?: KnownRun): Promise<LogSource> {
   const id = parseRunId(run);
   if (!id) {
     throw new UserError({
@@ -44,21 +52,26 @@ export async function openCloudWatchRun(run: string, options: CloudWatchOptions)
     });
   }
   const now = options.now ?? Date.now;
-  const reader = rowReader(logGroupName(id.topology), options);
+  const reader = rowReader(known?.manifest.start?.aws?.logGroup ?? logGroupName(id.topology), options);
   const fromMs = id.start.getTime() - START_MARGIN_MS;
-  const manifest = await readManifestRows(reader, run, { fromMs, toMs: now() + AHEAD_MS });
+  const manifest = known?.manifest ?? (await readManifestRows(reader, run, { fromMs, toMs: now() + AHEAD_MS }));
   if (manifest.start === null && !(await anyRow(reader, run, { fromMs, toMs: now() + AHEAD_MS }))) {
     throw await unknownRun(reader, run, now());
   }
   const endMs = manifest.end ? Date.parse(manifest.end.timestamp) + END_MARGIN_MS : now();
   const toMs = Math.min(endMs, now() + AHEAD_MS);
+  const uploaded = known && `"process":"${manifest.start?.process}"`;
   return {
     run,
     topology: id.topology,
     place: reader.logGroup,
     manifest,
     sinceMs: null,
-    streams: () => oneStream(reader, run, { fromMs, toMs }),
+    async *streams() {
+      if (known) yield known.clientLog;
+      yield* oneStream(reader, run, { fromMs, toMs }, (line) => uploaded === undefined || !line.includes(uploaded));
+    },
+    arrival: reader.arrival,
   };
 }
 
@@ -76,7 +89,8 @@ export async function openCloudWatchAdhoc(
     place: reader.logGroup,
     manifest: NO_MANIFEST,
     sinceMs,
-    streams: () => oneStream(reader, ADHOC_RUN, range),
+    streams: () => oneStream(reader, ADHOC_RUN, range, () => true),
+    arrival: reader.arrival,
   };
 }
 
@@ -84,12 +98,14 @@ interface RowReader {
   readonly logGroup: string;
   /** Rows by rising time as far as the way of reading sorts them, each once, filtered again on this side. */
   read(filter: RecordFilter, range: TimeRange): AsyncGenerator<readonly LogRow[]>;
+  arrival(): Arrival;
 }
 
 /** Reads by Logs Insights; where that is refused, and for seconds too full for it, by FilterLogEvents, and says so. */
 function rowReader(logGroup: string, options: CloudWatchOptions): RowReader {
   const { client, queryLimit, onProgress, onNotice = () => {} } = options;
   let insights = true;
+  const arrived = { events: 0, sumMs: 0, maxMs: 0 };
 
   async function* filtered(filter: RecordFilter, range: TimeRange): AsyncGenerator<readonly LogRow[]> {
     try {
@@ -122,13 +138,33 @@ function rowReader(logGroup: string, options: CloudWatchOptions): RowReader {
   return {
     logGroup,
     async *read(filter, range) {
-      for await (const page of rows(filter, range)) yield page.filter(({ message }) => wanted(message, filter));
+      for await (const page of rows(filter, range)) {
+        const found = page.filter(({ message }) => wanted(message, filter));
+        for (const { timestampMs, ingestedMs } of found) {
+          if (ingestedMs === null) continue;
+          const lateMs = ingestedMs - timestampMs;
+          arrived.events += 1;
+          arrived.sumMs += lateMs;
+          if (lateMs > arrived.maxMs) arrived.maxMs = lateMs;
+        }
+        yield found;
+      }
     },
+    arrival: () => ({
+      events: arrived.events,
+      meanMs: arrived.events === 0 ? 0 : arrived.sumMs / arrived.events,
+      maxMs: arrived.maxMs,
+    }),
   };
 }
 
 /** All in one stream: pages hold the rows of many instances, and every line names its own. */
-async function* oneStream(reader: RowReader, run: string, range: TimeRange): AsyncGenerator<LogStream> {
+async function* oneStream(
+  reader: RowReader,
+  run: string,
+  range: TimeRange,
+  isOwn: (line: string) => boolean,
+): AsyncGenerator<LogStream> {
   yield {
     name: reader.logGroup,
     async *chunks() {
@@ -138,7 +174,7 @@ async function* oneStream(reader: RowReader, run: string, range: TimeRange): Asy
         [NO_RUN, around],
       ] as const) {
         for await (const page of reader.read({ run: filterRun, manifestOnly: false }, within)) {
-          const lines = page.filter(({ message }) => parseManifestLine(message) === undefined);
+          const lines = page.filter(({ message }) => isOwn(message) && parseManifestLine(message) === undefined);
           if (lines.length > 0) yield Buffer.from(`${lines.map(({ message }) => message.trimEnd()).join('\n')}\n`);
         }
       }
