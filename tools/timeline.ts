@@ -21,6 +21,7 @@ interface Options {
   readonly errors?: boolean;
   readonly service?: string;
   readonly raw?: boolean;
+  readonly clocks?: boolean;
   readonly topology?: string;
   readonly since?: string;
   readonly out?: string;
@@ -52,6 +53,7 @@ runCommand((program) => {
     )
     .option('--service <service>', 'only flows that the service took part in')
     .option('--raw', "show each host's own time beside the bars")
+    .option('--clocks', "with text: every host's clock, and not only what is remarkable")
     .option('--topology <name>', 'with adhoc: whose requests')
     .option('--since <duration>', 'with adhoc: how far back, such as 30s, 15m or 1h (default: 1h)')
     .option(
@@ -109,7 +111,11 @@ async function writeText(
   });
   requireService(result, source, options);
   const style = terminalStyle(output);
-  for (const line of reportText(result, style, { raw: options.raw ?? false, tables: !onlyFlow })) {
+  for (const line of reportText(result, style, {
+    raw: options.raw ?? false,
+    clocks: options.clocks ?? false,
+    tables: !onlyFlow,
+  })) {
     await output.write(`${line}\n`);
   }
 }

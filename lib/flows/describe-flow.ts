@@ -37,7 +37,7 @@ interface Within extends Describing {
   readonly placement: Placement;
   /** Where the flow starts. */
   readonly origin: number;
-  readonly uncertain: ReadonlySet<SpanNode>;
+  readonly orders: ReadonlyMap<SpanNode, 'proved' | 'within-clock-error'>;
 }
 
 /** Timestamps are whole milliseconds, rounded down: a receipt may seem so much earlier than its sending. */
@@ -57,9 +57,13 @@ export function describeFlow(flow: FlowNode, describing: Describing): Flow {
   const start = firstEvent(table, root);
   const placement = placeFlow(flow, table, clocks);
   const ordered = orderings(flow, table, placement, clocks);
-  const doubtful = ordered.flatMap(({ second, proof }) => (proof === null ? [second] : []));
-  const uncertain = new Set(doubtful.filter(({ at }) => at === 'start').map(({ span }) => span));
-  const context = { ...describing, placement, origin: start, uncertain };
+  const orders = new Map<SpanNode, 'proved' | 'within-clock-error'>();
+  for (const { second, proof } of ordered) {
+    if (second.at !== 'start') continue;
+    if (proof === null) orders.set(second.span, 'within-clock-error');
+    else if (!orders.has(second.span)) orders.set(second.span, 'proved');
+  }
+  const context = { ...describing, placement, origin: start, orders };
   const traceId = hexOf(words, root.record + WORD.TRACE, 4);
   const clientCall = client?.calls[0];
   return {
@@ -78,7 +82,9 @@ export function describeFlow(flow: FlowNode, describing: Describing): Flow {
 }
 
 function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
-  const { table, processes, clocks, placement, uncertain } = context;
+  const { table, processes, clocks, placement, orders } = context;
+  const uncertaintyMs = span.inferred ? null : bounded(placement.likely(firstEvent(table, span)).boundMs);
+  const order = orders.get(span);
   const { words } = table;
   const start = firstEvent(table, span);
   const frame = { start, offsetMs };
@@ -90,8 +96,8 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
     host: span.inferred ? null : (clocks.domains.domains[clocks.domains.domainOf(span.origin)]?.name ?? null),
     offsetMs: round(offsetMs),
     correctionMs: span.inferred ? 0 : correctionOf(start, offsetMs, context),
-    boundMs: span.inferred ? null : bounded(placement.likely(start).boundMs),
-    uncertainOrder: uncertain.has(span),
+    ...(uncertaintyMs !== null && { uncertaintyMs }),
+    ...(order && { order }),
     durationMs: known(span.durationMs),
     selfMs: known(selfMs(table, span)),
     status: span.status || null,
@@ -202,7 +208,11 @@ function placed(child: SpanNode, context: Within, caller: Frame, earliest: numbe
   const sameProcess = table.words[first + WORD.ORIGIN] === table.words[caller.start + WORD.ORIGIN];
   const own = sameProcess ? caller.offsetMs + elapsedMs(table, caller.start, first) : placement.offsetMs(first);
   const answered = kindOf(table.words[child.ended] ?? 0) === KIND.RESPONSE_SENT;
-  const ends = answered && child.received >= 0 ? elapsedMs(table, child.received, child.ended) : 0;
+  // Bars are as long as their process measured; a clock that runs fast must not draw one past its answer's receipt.
+  const ends =
+    answered && child.received >= 0
+      ? Math.max(elapsedMs(table, child.received, child.ended), child.durationMs || 0)
+      : 0;
   return describeSpan(child, context, Math.max(earliest, Math.min(own, latest - ends)));
 }
 

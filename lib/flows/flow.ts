@@ -70,10 +70,13 @@ export interface Span {
    * between spans of one host whose clock was not stepped in between.
    */
   readonly correctionMs: number;
-  /** How far its true time may be from the best guess, against the run's axis; null: unknown. */
-  readonly boundMs: number | null;
-  /** Shown after an event of another host that may have come later: within clock error. */
-  readonly uncertainOrder: boolean;
+  /** It may have begun so much earlier or later than the best guess; absent where nothing ties its host's clock down. */
+  readonly uncertaintyMs?: number;
+  /**
+   * Whether its beginning is proved to follow the events of other hosts that it is shown after (see `Flow.orderings`);
+   * absent where it stands beside none.
+   */
+  readonly order?: 'proved' | 'within-clock-error';
   /** By the process's monotonic clock; null where its end is lost. */
   readonly durationMs: number | null;
   /** The part of it in which no call was under way. */

@@ -1,4 +1,5 @@
 import { ADHOC_RUN } from '../model/run-id';
+import { type ClocksSummary, clockSummary } from './clocks/clock-summary';
 import { describeFlow } from './describe-flow';
 import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
@@ -26,6 +27,8 @@ export interface RunReport {
   readonly requests: { readonly sent: number | null; readonly found: number };
   readonly statistics: Statistics;
   readonly processes: readonly ProcessLoss[];
+  /** How far each host's clock is off, and what was done about it. */
+  readonly clocks: ClocksSummary;
   readonly warnings: readonly string[];
 }
 
@@ -90,6 +93,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
     requests: { sent, found },
     statistics: stats,
     processes: run.losses,
+    clocks: clockSummary(run.clocks()),
     warnings: [
       ...manifestWarnings(run, found, selection),
       ...streamWarnings(run),

@@ -1,5 +1,6 @@
 import type { Flow } from '../flow';
 import type { ReportWithFlows, RunReport } from '../run-report';
+import { clockText } from './clock-text';
 import { cut, millis, paint, printable, type Style, whole } from './style';
 import { type Cell, type Column, table } from './table';
 import { type WaterfallOptions, waterfall } from './waterfall';
@@ -8,6 +9,8 @@ import { type WaterfallOptions, waterfall } from './waterfall';
 export interface TextOptions extends WaterfallOptions {
   /** @default true */
   readonly tables?: boolean;
+  /** A row for each host's clock; else only what is remarkable. */
+  readonly clocks?: boolean;
 }
 
 /** The report for people, line by line. */
@@ -23,6 +26,7 @@ export function* reportText(
     yield '';
     yield* edges(report, style);
   }
+  if (options.tables !== false || options.clocks) yield* clockText(report.clocks, style, options.clocks ?? false);
   yield* flows('Flows of the trace', ofTrace, style, options);
   yield* flows('Failed', failed, style, options);
   yield* flows('Slowest', slowest, style, options);
@@ -103,7 +107,13 @@ function edges({ statistics }: RunReport, style: Style): readonly string[] {
 function* flows(title: string, list: readonly Flow[], style: Style, options: TextOptions): Generator<string> {
   for (const [index, flow] of list.entries()) {
     yield '';
-    if (index === 0) yield paint(style, 'bold', `${title} (${style.unicode ? '●' : '*'}: on the critical path)`);
+    if (index === 0) {
+      const doubtful = list.some(({ orderings }) => orderings.some(({ proof }) => proof === null));
+      const legend = doubtful
+        ? `; ${style.unicode ? '≈' : '~'}: may have begun earlier than what it is shown after, within clock error`
+        : '';
+      yield paint(style, 'bold', `${title} (${style.unicode ? '●' : '*'}: on the critical path${legend})`);
+    }
     yield* waterfall(flow, style, options);
   }
 }

@@ -80,6 +80,7 @@ function spanRows(
   callError?: string,
 ): void {
   const failed = span.status !== null && span.status >= 500;
+  const doubt = span.order === 'within-clock-error' ? (style.unicode ? '≈ ' : '~ ') : '';
   const notes = [
     ...(span.status !== null && span.status !== 200 ? [String(span.status)] : []),
     ...(span.error ? [span.error.kind] : []),
@@ -89,7 +90,7 @@ function spanRows(
     ...(raw ? [span.startTime.slice(11, 23)] : []),
   ];
   rows.push({
-    label: printable(`${lead}${span.instance} ${span.endpoint ?? ''}`.trimEnd()),
+    label: printable(`${lead}${doubt}${span.instance} ${span.endpoint ?? ''}`.trimEnd()),
     note: printable(notes.join(' ')),
     bad: failed || span.error !== null || callError !== undefined,
     critical: span.critical,
