@@ -59,7 +59,12 @@ test('the plan of a deployment on AWS is text or JSON, and what can not be deplo
   const folder = mkdtempSync(join(tmpdir(), 'microcosm-plan-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const hidden = join(folder, 'hidden.json');
-  writeFileSync(hidden, JSON.stringify({ services: { a: { edge: true }, b: { replicas: 1_001 } } }));
+  writeFileSync(
+    hidden,
+    JSON.stringify({
+      services: { a: { edge: true, calls: ['b', 'c'] }, b: { replicas: 1_000 }, c: { replicas: 1_000 } },
+    }),
+  );
   const [text, json, tooMany] = await Promise.all([
     run('topology', 'shop', '--aws'),
     run('topology', 'shop', '--aws', '--json'),
@@ -68,5 +73,5 @@ test('the plan of a deployment on AWS is text or JSON, and what can not be deplo
   t.regex(text.stdout, /^Microcosm-shop: 17 hosts/);
   t.is(JSON.parse(json.stdout).instances, 17);
   t.deepEqual([text.code, json.code, tooMany.code], [0, 0, 1]);
-  t.regex(tooMany.stderr, /^services\.b\.replicas: 1001 is more than the 1000/);
+  t.regex(tooMany.stderr, /^services: 2001 instances are more than the 2000/);
 });
