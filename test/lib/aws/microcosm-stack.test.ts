@@ -8,6 +8,7 @@ import { layoutOf } from '../../../lib/aws/footprint';
 import { writeHostFiles } from '../../../lib/aws/host-files';
 import { IMAGES } from '../../../lib/aws/images';
 import { MicrocosmStack } from '../../../lib/aws/microcosm-stack';
+import { QUERIES } from '../../../lib/aws/saved-queries';
 import { acknowledge } from '../../../lib/aws/security-checks';
 import { readSettings } from '../../../lib/aws/settings';
 import { DNS, PORTS, RESERVED_PATHS } from '../../../lib/model/contract';
@@ -226,3 +227,11 @@ test('beyond one stack, nested stacks stay within the limits of each and refer t
 function unique<T>(value: T, index: number, list: readonly T[]): boolean {
   return list.indexOf(value) === index;
 }
+
+test('the guide has the saved queries word for word, and every setting', (t) => {
+  const guide = readFileSync('docs/aws.md', 'utf8');
+  for (const query of Object.values(QUERIES)) t.true(guide.includes(`\n${query}\n`), query);
+  for (const key of ['topology', 'as', 'image', 'certificate', 'clients', 'email', 'retention']) {
+    t.true(guide.includes(`\`-c ${key}=\``), key);
+  }
+});
