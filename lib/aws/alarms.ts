@@ -32,10 +32,10 @@ export class Alarms extends Construct {
     this.watchClocks();
   }
 
-  private watchEdge({ service, targetGroup }: EdgeTarget): void {
+  private watchEdge({ service, metricName: targetGroup }: EdgeTarget): void {
     const dimensions = [
-      { name: 'LoadBalancer', value: this.props.edge.balancer.attrLoadBalancerFullName },
-      { name: 'TargetGroup', value: targetGroup.attrTargetGroupFullName },
+      { name: 'LoadBalancer', value: this.props.edge.metricName },
+      { name: 'TargetGroup', value: targetGroup },
     ];
     const metric = (id: string, metricName: string, stat: string): cloudwatch.CfnAlarm.MetricDataQueryProperty => ({
       id,

@@ -31,13 +31,13 @@ export class Dashboard extends Construct {
     });
     const plain = (metric: string, stat: string): object[] => [[namespace, metric, { stat, period: 60 }] as never];
     const balancer = (metric: string, stat: string): object[] =>
-      edge.targets.map(({ service, targetGroup }) => [
+      edge.targets.map(({ service, metricName }) => [
         'AWS/ApplicationELB',
         metric,
         'LoadBalancer',
-        edge.balancer.attrLoadBalancerFullName,
+        edge.metricName,
         'TargetGroup',
-        targetGroup.attrTargetGroupFullName,
+        metricName,
         { stat, period: 60, label: `${service.name} ${stat}` },
       ]) as never;
     const rows: readonly (readonly Graph[])[] = [

@@ -1,4 +1,4 @@
-import type { Stack } from 'aws-cdk-lib';
+import { Fn, type Stack } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Construct, type IDependable } from 'constructs';
@@ -23,12 +23,16 @@ export interface EdgeProps {
 export interface EdgeTarget {
   readonly service: Service;
   readonly targetGroup: elb.CfnTargetGroup;
+  /** Value of the metrics' dimension `TargetGroup`: the last part of its ARN. */
+  readonly metricName: string;
 }
 
 /** The balancer before the edge services: the only thing that the internet reaches, and only the given clients. */
 export class Edge extends Construct {
   readonly url: string;
   readonly balancer: elb.CfnLoadBalancer;
+  /** Value of the metrics' dimension `LoadBalancer`: the end of its ARN. */
+  readonly metricName: string;
   readonly targets: readonly EdgeTarget[];
 
   constructor(scope: Construct, id: string, props: EdgeProps) {
@@ -49,10 +53,14 @@ export class Edge extends Construct {
       ],
     });
     this.balancer.addResourceDependency(network.internetRoute);
+    this.metricName = Fn.select(1, Fn.split('loadbalancer/', this.balancer.ref));
     this.url = `${scheme}://${this.balancer.attrDnsName}`;
     this.targets = Object.values(topology.services)
       .filter(({ edge }) => edge)
-      .map((service) => ({ service, targetGroup: this.targetGroup(service, props) }));
+      .map((service) => {
+        const targetGroup = this.targetGroup(service, props);
+        return { service, targetGroup, metricName: Fn.select(5, Fn.split(':', targetGroup.ref)) };
+      });
     this.listen(props);
   }
 

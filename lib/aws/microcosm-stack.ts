@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import {
   type App,
   CfnOutput,
@@ -193,7 +193,7 @@ class Scopes {
   }
 }
 
-/** Files that the deployment puts into the bootstrap bucket, by the hash of their content. */
+/** Files that the deployment puts into the bootstrap bucket, by the hash of their content; paths are the assembly's. */
 class Assets {
   /** Name of the bucket, with account and Region to be filled in by CloudFormation. */
   readonly bucket: string;
@@ -208,7 +208,7 @@ class Assets {
     files: HostFiles,
   ) {
     const { bucketName, objectKey } = this.stack.synthesizer.addFileAsset({
-      fileName: files.folder,
+      fileName: relative(outdir, files.folder),
       packaging: FileAssetPackaging.ZIP_DIRECTORY,
       sourceHash: files.hash,
       displayName: 'host files',
@@ -223,10 +223,9 @@ class Assets {
   json(kind: string, value: unknown): string {
     const text = JSON.stringify(value);
     const sourceHash = createHash('sha256').update(text).digest('hex');
-    const folder = join(this.outdir, `${kind}s`);
-    const fileName = join(folder, `${sourceHash}.json`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(fileName, text);
+    const fileName = join(`${kind}s`, `${sourceHash}.json`);
+    mkdirSync(join(this.outdir, dirname(fileName)), { recursive: true });
+    writeFileSync(join(this.outdir, fileName), text);
     return this.stack.synthesizer.addFileAsset({
       fileName,
       packaging: FileAssetPackaging.FILE,

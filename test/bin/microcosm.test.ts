@@ -27,8 +27,13 @@ test('the app synthesises shop with the real program, and every rule on', async 
   const { code, stderr, outdir } = await runApp({ topology: 'shop', clients: '203.0.113.7/32' });
   t.is(code, 0, stderr);
   t.true(existsSync(join(outdir, 'Microcosm-shop.template.json')));
-  const { fileAssets } = { fileAssets: readFileSync(join(outdir, 'Microcosm-shop.assets.json'), 'utf8') };
-  t.true(fileAssets.includes('microcosm/shop/'));
+  const { files } = JSON.parse(readFileSync(join(outdir, 'Microcosm-shop.assets.json'), 'utf8'));
+  const sources = Object.values(files as Record<string, { source: { path: string }; destinations: object }>);
+  t.true(sources.length > 14);
+  for (const { source, destinations } of sources) {
+    t.true(existsSync(join(outdir, source.path)), source.path);
+    t.true(JSON.stringify(destinations).includes('"objectKey":"microcosm/shop/'));
+  }
   t.notRegex(stderr, /WARNING|ERROR/);
 });
 
