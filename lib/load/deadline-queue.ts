@@ -1,25 +1,26 @@
-/** Calls back for each thing added, once it is due: in the order added, for all wait equally long. */
-export interface DeadlineQueue<T> {
+/** What can fall due. The fields are the queue's own. */
+export interface Due {
+  /** By the monotonic clock, in milliseconds. */
+  dueAt: number;
+  earlier: Due | null;
+  later: Due | null;
+}
+
+/** Calls back for each thing that is not removed in time, once it is due: in the order added, for all wait equally long. */
+export interface DeadlineQueue<T extends Due> {
   add(thing: T): void;
+  /** Takes out a thing that is in the queue. */
+  remove(thing: T): void;
   stop(): void;
 }
 
-/** Forgets the used front of its list when it is so long. */
-const COMPACT_AT = 4096;
-
 /**
- * One timer for all, since a timer a request costs more than the request. What is over before its time is only
- * marked, and left out here when its turn comes.
- *
- * @param isOver whether a thing needs no call any more
+ * One timer for all, since a timer a request costs more than the request; and a list whose links are in the things
+ * themselves, so that what is removed is garbage at once and not only when its time has come.
  */
-export function deadlineQueue<T>(
-  waitMs: number,
-  isOver: (thing: T) => boolean,
-  onDue: (thing: T) => void,
-): DeadlineQueue<T> {
-  let waiting: { readonly thing: T; readonly dueAt: number }[] = [];
-  let front = 0;
+export function deadlineQueue<T extends Due>(waitMs: number, onDue: (thing: T) => void): DeadlineQueue<T> {
+  let first: T | null = null;
+  let last: T | null = null;
   let timer: NodeJS.Timeout | null = null;
   let isStopped = false;
 
@@ -30,35 +31,42 @@ export function deadlineQueue<T>(
 
   /** The timer counts as set until the end, so that what is added meanwhile sets no second one. */
   const expire = (): void => {
-    if (isStopped) return;
-    for (let first = waiting[front]; first; first = waiting[front]) {
-      const leftMs = isOver(first.thing) ? 0 : first.dueAt - performance.now();
+    while (first && !isStopped) {
+      const leftMs = first.dueAt - performance.now();
       if (leftMs > 0) {
         arm(leftMs);
         return;
       }
-      front += 1;
-      if (front >= COMPACT_AT) {
-        waiting = waiting.slice(front);
-        front = 0;
-      }
-      if (!isOver(first.thing)) onDue(first.thing);
+      const due = first;
+      remove(due);
+      onDue(due);
     }
-    waiting = [];
-    front = 0;
     timer = null;
+  };
+
+  const remove = (thing: T): void => {
+    const { earlier, later } = thing;
+    if (earlier) earlier.later = later;
+    else first = later as T | null;
+    if (later) later.earlier = earlier;
+    else last = earlier as T | null;
+    thing.earlier = null;
+    thing.later = null;
   };
 
   return {
     add: (thing) => {
-      waiting.push({ thing, dueAt: performance.now() + waitMs });
+      thing.dueAt = performance.now() + waitMs;
+      thing.earlier = last;
+      if (last) last.later = thing;
+      else first = thing;
+      last = thing;
       if (timer === null && !isStopped) arm(waitMs);
     },
+    remove,
     stop: () => {
       isStopped = true;
       if (timer) clearTimeout(timer);
-      waiting = [];
-      front = 0;
     },
   };
 }

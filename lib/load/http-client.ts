@@ -1,7 +1,7 @@
 import type { ErrorKind } from '../model/event';
 import type { Addresses } from './addresses';
 import { type Connection, openConnection } from './connection';
-import { deadlineQueue } from './deadline-queue';
+import { type Due, deadlineQueue } from './deadline-queue';
 import type { ResponseHead } from './response-parser';
 
 export interface HttpClientOptions<X> {
@@ -24,10 +24,10 @@ export interface HttpClient<X> {
   close(reason: string): void;
 }
 
-interface Flight<X> {
+/** A request under way; in the queue of deadlines for as long. */
+interface Flight<X> extends Due {
   readonly exchange: X;
   readonly connection: Connection<Flight<X>>;
-  isOver: boolean;
 }
 
 /**
@@ -57,7 +57,7 @@ export function httpClient<X>(options: HttpClientOptions<X>): HttpClient<X> {
     bodyBytes: number,
     reusable: boolean,
   ): void => {
-    flight.isOver = true;
+    deadlines.remove(flight);
     if (reusable) {
       const promisedMs = head.keepAliveMs === undefined ? IDLE_MS : head.keepAliveMs * PROMISE_SHARE;
       connection.idleUntil = performance.now() + Math.min(IDLE_MS, promisedMs);
@@ -68,25 +68,22 @@ export function httpClient<X>(options: HttpClientOptions<X>): HttpClient<X> {
 
   const onFailure = (connection: Connection<Flight<X>>, flight: Flight<X>, kind: ErrorKind, message: string): void => {
     connections.delete(connection);
-    if (flight.isOver) return;
-    flight.isOver = true;
+    deadlines.remove(flight);
     options.onFailure(flight.exchange, kind, message);
   };
 
+  /** The connection destroyed has forgotten the flight and tells of it no more. */
   const giveUp = (flight: Flight<X>, kind: ErrorKind, message: string): void => {
     flight.connection.destroy();
-    onFailure(flight.connection, flight, kind, message);
+    connections.delete(flight.connection);
+    options.onFailure(flight.exchange, kind, message);
   };
 
-  const deadlines = deadlineQueue<Flight<X>>(
-    timeoutMs,
-    ({ isOver }) => isOver,
-    (flight) => {
-      const { isOpen, address } = flight.connection;
-      if (isOpen) giveUp(flight, 'TIMEOUT', `no answer within ${timeoutMs} ms`);
-      else giveUp(flight, 'CONNECT', `no connection to ${address} within ${timeoutMs} ms`);
-    },
-  );
+  const deadlines = deadlineQueue<Flight<X>>(timeoutMs, (flight) => {
+    const { isOpen, address } = flight.connection;
+    if (isOpen) giveUp(flight, 'TIMEOUT', `no answer within ${timeoutMs} ms`);
+    else giveUp(flight, 'CONNECT', `no connection to ${address} within ${timeoutMs} ms`);
+  });
 
   const discard = (connection: Connection<Flight<X>>): void => {
     connection.destroy();
@@ -128,18 +125,18 @@ export function httpClient<X>(options: HttpClientOptions<X>): HttpClient<X> {
   return {
     send: (text, method, exchange) => {
       const connection = idleConnection() ?? newConnection();
-      const flight: Flight<X> = { exchange, connection, isOver: false };
+      const flight: Flight<X> = { exchange, connection, dueAt: 0, earlier: null, later: null };
       deadlines.add(flight);
       connection.send(text, method, flight);
     },
     close: (reason) => {
       clearInterval(sweep);
+      deadlines.stop();
       for (const connection of [...connections]) {
         const { exchange: flight } = connection;
         if (flight) giveUp(flight, 'CLIENT_GONE', reason);
         else discard(connection);
       }
-      deadlines.stop();
     },
   };
 }

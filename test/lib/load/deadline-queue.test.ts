@@ -1,41 +1,41 @@
 import test from 'ava';
-import { deadlineQueue } from '../../../lib/load/deadline-queue';
+import { type Due, deadlineQueue } from '../../../lib/load/deadline-queue';
 
-interface Thing {
+interface Thing extends Due {
   readonly id: number;
   readonly addedAt: number;
-  isOver: boolean;
 }
 
-test('each thing is due once, in its order, not before its time, and not at all where it is over', async (t) => {
+function thing(id: number): Thing {
+  return { id, addedAt: performance.now(), dueAt: 0, earlier: null, later: null };
+}
+
+test('each thing is due once, in its order, not before its time, and not at all where it was removed', async (t) => {
   const waitMs = 50;
   const due: { id: number; waitedMs: number }[] = [];
   const count = 10_000;
+  const isRemoved = (id: number): boolean => id % 3 === 0 && id !== count - 1;
   await new Promise<void>((settle) => {
-    const queue = deadlineQueue<Thing>(
-      waitMs,
-      ({ isOver }) => isOver,
-      ({ id, addedAt }) => {
-        due.push({ id, waitedMs: performance.now() - addedAt });
-        if (id === count - 1) settle();
-      },
-    );
+    const queue = deadlineQueue<Thing>(waitMs, ({ id, addedAt }) => {
+      due.push({ id, waitedMs: performance.now() - addedAt });
+      if (id === count - 1) settle();
+    });
     t.teardown(queue.stop);
     let next = 0;
     // Added over several turns of the event loop, so that some are due while others are still to come.
     const add = (): void => {
-      for (let i = 0; i < 500; i++) {
-        const thing: Thing = { id: next++, addedAt: performance.now(), isOver: false };
-        queue.add(thing);
-        if (thing.id % 3 === 0 && thing.id !== count - 1) thing.isOver = true;
-      }
+      const added = Array.from({ length: 500 }, (_, i) => thing(next + i));
+      next += added.length;
+      for (const each of added) queue.add(each);
+      // The ends and the middle of the list, in no order.
+      for (const each of added.reverse()) if (isRemoved(each.id)) queue.remove(each);
       if (next < count) setTimeout(add, 5);
     };
     add();
   });
   t.deepEqual(
     due.map(({ id }) => id),
-    Array.from({ length: count }, (_, id) => id).filter((id) => id % 3 !== 0 || id === count - 1),
+    Array.from({ length: count }, (_, id) => id).filter((id) => !isRemoved(id)),
   );
   t.true(due.every(({ waitedMs }) => waitedMs >= waitMs));
 });
@@ -43,30 +43,37 @@ test('each thing is due once, in its order, not before its time, and not at all 
 test('what is added when a thing falls due waits its own time', async (t) => {
   const fired: number[] = [];
   await new Promise<void>((settle) => {
-    const queue = deadlineQueue<number>(
-      20,
-      () => false,
-      (id) => {
-        fired.push(id);
-        if (id < 3) queue.add(id + 1);
-        else settle();
-      },
-    );
+    const queue = deadlineQueue<Thing>(20, ({ id, addedAt }) => {
+      t.true(performance.now() - addedAt >= 20);
+      fired.push(id);
+      if (id < 3) queue.add(thing(id + 1));
+      else settle();
+    });
     t.teardown(queue.stop);
-    queue.add(0);
+    queue.add(thing(0));
   });
   t.deepEqual(fired, [0, 1, 2, 3]);
 });
 
+test('a queue that was emptied takes things again', async (t) => {
+  await new Promise<void>((settle) => {
+    const queue = deadlineQueue<Thing>(20, ({ id }) => (id === 2 ? settle() : t.fail()));
+    t.teardown(queue.stop);
+    const [first, second] = [thing(0), thing(1)];
+    queue.add(first);
+    queue.add(second);
+    queue.remove(second);
+    queue.remove(first);
+    setTimeout(() => queue.add(thing(2)), 40);
+  });
+  t.pass();
+});
+
 test('nothing falls due after the stop', async (t) => {
-  const queue = deadlineQueue<number>(
-    1,
-    () => false,
-    () => t.fail(),
-  );
-  queue.add(0);
+  const queue = deadlineQueue<Thing>(1, () => t.fail());
+  queue.add(thing(0));
   queue.stop();
-  queue.add(1);
+  queue.add(thing(1));
   await new Promise((settle) => setTimeout(settle, 30));
   t.pass();
 });
