@@ -131,7 +131,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
     onAnswer: ({ span, plannedAt, sentAt, warmup: isWarmup, over }, head, bodyBytes) => {
       const now = performance.now();
       const durationMs = now - sentAt;
-      events.responseReceived(span, now, { ...head, durationMs, bytes: bodyBytes });
+      events.responseReceived(span, now, head, durationMs, bodyBytes);
       (isWarmup ? warmup : measured).answered(head.status, now - plannedAt, durationMs);
       over();
     },
