@@ -1,5 +1,6 @@
 import { type Hash, hashText, parseHash } from '../../model/draw';
 import type { Event } from '../../model/event';
+import type { FaultEnd } from './check-faults';
 import { checkSteps } from './check-steps';
 import { type Departure, type DepartureKind, explain, type Findings } from './departure';
 import { loggedCause } from './logged-causes';
@@ -85,6 +86,7 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
   const verdict = checkSteps({
     span,
     endpoint,
+    rules: described.service.faults,
     draws: { seed: described.seed, key: context.key, place },
     outOfTime,
     uncertain: !span.complete || crashedInside || (clientGone && result === undefined),
@@ -93,7 +95,9 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
   });
   // Without the result its cause is unknown: a refusal, say, runs no step and takes no time.
   if (crashedInside || verdict.how === 'unknown' || (result === undefined && !span.complete)) return;
-  checkStatus(span, verdict.how, outOfTime, findings, report);
+  if (verdict.how === 'fault') checkFaulted(span, verdict.end, outOfTime, report);
+  else checkStatus(span, verdict.how, outOfTime, findings, report);
+  checkCut(span, verdict.end, report);
   const took = result?.durationMs ?? last?.durationMs;
   if (took !== undefined && verdict.how === 'well' && took < verdict.minimumMs) {
     const text = `${span.service} ${endpoint.key} took ${took} ms, less than its steps' drawn latencies`;
@@ -212,6 +216,29 @@ function checkStatusesAgree({ service, result, last }: SpanRecord, report: Repor
   if (result?.status === undefined || last?.status === undefined || result.status === last.status) return;
   const text = `${service} produced ${result.status} and sent ${last.status}`;
   report('wrong-status', null, String(result.status), String(last.status), text);
+}
+
+/** A fault decided: the answer has its status, or there is none. */
+function checkFaulted(span: SpanRecord, end: FaultEnd | undefined, outOfTime: boolean, report: Report): void {
+  const { result, last, service } = span;
+  const status = result?.status ?? last?.status;
+  // Side by side with a fault the deadline counts first.
+  if (status === 504 && outOfTime) return;
+  if (end === 'dropped') {
+    if (!result) return;
+    const text = `${service} was to give no answer, as a fault had it, and gave ${status}`;
+    report('wrong-status', null, 'no answer', String(status), text);
+  } else if (end && status !== undefined && status !== end.status) {
+    const text = `${service} answered ${status}, and a fault had it answer ${end.status}`;
+    report('wrong-status', null, String(end.status), String(status), text);
+  }
+}
+
+/** An answer that a fault cut off has such a fault. */
+function checkCut({ last, faults, service }: SpanRecord, end: FaultEnd | undefined, report: Report): void {
+  if (last?.error?.kind !== 'FAULT' || last.event !== 'ERROR' || end === 'dropped') return;
+  if (faults.some(({ fault }) => fault?.type === 'truncate')) return;
+  report('wrong-status', null, 'an answer', 'none', `${service} gave no whole answer, and no fault had it so`);
 }
 
 function checkStatus(

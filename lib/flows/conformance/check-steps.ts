@@ -1,7 +1,11 @@
 import { backoffMs, chosenBranch, happens, mayRetry, repetitions, work } from '../../model/decisions';
 import { childPlace, type DrawContext, formatHash, type Hash, hashText } from '../../model/draw';
+import type { Event } from '../../model/event';
+import { rulesOfCall } from '../../model/faced-faults';
+import type { FaultRule } from '../../model/fault';
 import { stepsWithin } from '../../model/resolve';
-import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
+import type { CallStep, Endpoint, FaultStep, SendStep, Step } from '../../model/topology';
+import { checkFaults, type FacedPoint, type FaultEnd, type FaultPoint, isBrought } from './check-faults';
 import { type DepartureKind, explain, type Findings } from './departure';
 import { loggedCause } from './logged-causes';
 import { type Attempt, type CallRecord, type Connection, callKey, type SpanRecord } from './span-record';
@@ -10,8 +14,10 @@ type Outgoing = CallStep | SendStep;
 
 /** How a step ended, given what was logged of it. */
 interface Ended {
-  /** `failed`: a required step failed. `deadline`: the deadline ended it. `unknown`: the log does not say. */
-  readonly how: 'well' | 'failed' | 'deadline' | 'unknown';
+  /** `failed`: a required step failed. `fault`: a fault raised on purpose ended it. `deadline`: the deadline did. `unknown`: the log does not say. */
+  readonly how: 'well' | 'failed' | 'fault' | 'deadline' | 'unknown';
+  /** With `fault`: how it ended the request. */
+  readonly end?: FaultEnd | undefined;
   /** Sequence numbers of its first and last event; null where it logged none. */
   readonly seqs: readonly [first: number, last: number] | null;
   /** What it took at the least, as its draws say. */
@@ -21,12 +27,15 @@ interface Ended {
 /** What the steps imply for the request's own answer. */
 export interface StepsVerdict {
   readonly how: Ended['how'];
+  readonly end: FaultEnd | undefined;
   readonly minimumMs: number;
 }
 
 export interface StepsContext {
   readonly span: SpanRecord;
   readonly endpoint: Endpoint;
+  /** Of its service. */
+  readonly rules: readonly FaultRule[];
   readonly draws: DrawContext;
   /** Time may have run out: what was not begun may be missing. */
   readonly outOfTime: boolean;
@@ -48,7 +57,7 @@ const MAX_RECONNECTS = 3;
  * each call that should be there and is not, that is there and should not be, or that is not as it should be.
  */
 export function checkSteps(context: StepsContext): StepsVerdict {
-  const { span, draws, uncertain, outOfTime, findings, report } = context;
+  const { span, rules, draws, uncertain, outOfTime, findings, report } = context;
   const used = new Set<CallRecord>();
 
   const walkSequence = (steps: readonly Step[]): Ended => {
@@ -62,7 +71,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         if (first < 0) first = ended.seqs[0];
         last = Math.max(last, ended.seqs[1]);
       }
-      if (ended.how !== 'well') return { how: ended.how, seqs: first < 0 ? null : [first, last], minimumMs };
+      if (ended.how !== 'well') return { ...ended, seqs: first < 0 ? null : [first, last], minimumMs };
     }
     return { how: 'well', seqs: first < 0 ? null : [first, last], minimumMs };
   };
@@ -71,13 +80,16 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     let seqs: Ended['seqs'] = null;
     let minimumMs = 0;
     let how: Ended['how'] = 'well';
+    let end: FaultEnd | undefined;
     for (const branch of branches) {
       if (branch.seqs)
         seqs = seqs ? [Math.min(seqs[0], branch.seqs[0]), Math.max(seqs[1], branch.seqs[1])] : branch.seqs;
       minimumMs = Math.max(minimumMs, branch.minimumMs);
-      how = SEVERITY[branch.how] > SEVERITY[how] ? branch.how : how;
+      if (SEVERITY[branch.how] <= SEVERITY[how]) continue;
+      how = branch.how;
+      end = branch.end;
     }
-    return { how, seqs, minimumMs };
+    return { how, end, seqs, minimumMs };
   };
 
   const walk = (step: Step, inParallel: boolean): Ended => {
@@ -97,7 +109,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         return { how: 'well', seqs: null, minimumMs };
       }
       case 'fault':
-        return WELL;
+        return walkFault(step);
       case 'call':
       case 'send': {
         if (!happens(step, draws)) return WELL;
@@ -106,6 +118,82 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         return inTurn(step, times);
       }
     }
+  };
+
+  const seen = new Set<Event>();
+
+  /** The faults at one point of the request; `reached` is false where it is not known whether the node came there. */
+  const face = (candidates: readonly FaultRule[], logged: readonly Event[], more: Partial<FaultPoint>): FacedPoint => {
+    for (const event of logged) seen.add(event);
+    for (const { fault } of logged) explain(findings, `fault: ${fault?.type}`);
+    const step = null;
+    const where = '';
+    return checkFaults({ candidates, logged, draws, span, uncertain, outOfTime, step, where, report, ...more });
+  };
+
+  const asEnded = ({ end, cut, delayMs, seqs }: FacedPoint): Ended => {
+    const minimumMs = outOfTime ? 0 : Math.max(0, delayMs - TIMER_SLACK_MS);
+    return { how: end ? 'fault' : cut ? 'deadline' : 'well', end, seqs, minimumMs };
+  };
+
+  const walkFault = ({ id, fault, probability }: FaultStep): Ended => {
+    const rule: FaultRule = { id, fault, probability, at: 'before', source: 'topology' };
+    const logged = span.faults.filter((event) => event.fault?.step === id);
+    return asEnded(face([rule], logged, { step: id, where: 'among its steps' }));
+  };
+
+  const faceRules = (at: 'before' | 'after', known: boolean): Ended => {
+    const candidates = rules.filter(
+      (rule) => rule.at === at && (rule.endpoint === undefined || rule.endpoint === context.endpoint.key),
+    );
+    const logged = span.faults.filter(({ fault }) => fault?.at === at && fault.step === undefined);
+    if (candidates.length === 0 && logged.length === 0) return WELL;
+    return asEnded(face(candidates, logged, { uncertain: uncertain || !known, where: `${at} its work` }));
+  };
+
+  /** The faults of one attempt, held against how it ended. */
+  const faceAttempt = (
+    step: Outgoing,
+    repetition: number,
+    { attempt, connections }: Attempt,
+  ): FacedPoint | undefined => {
+    const candidates = rulesOfCall(step, context.endpoint.key, rules);
+    const logged = span.faults.filter(
+      (event) =>
+        event.fault?.at === 'call' &&
+        event.step === step.id &&
+        event.repetition === repetition &&
+        event.attempt === attempt,
+    );
+    if (candidates.length === 0 && logged.length === 0) return undefined;
+    const place = childPlace(draws.place, stepHash(step.id), repetition, attempt);
+    const faced = face(candidates, logged, {
+      draws: { ...draws, place },
+      step: step.id,
+      where: `on attempt ${attempt} of ${step.id}`,
+    });
+    const { deciding } = faced;
+    if (!deciding) return faced;
+    const [connection] = connections;
+    const { outcome, sent } = connection ?? {};
+    if (deciding.type === 'error') {
+      const status = Number(deciding.args.status);
+      if (outcome && (outcome.error?.kind !== 'FAULT' || outcome.status !== status)) {
+        const text = `${deciding.id} made attempt ${attempt} of ${step.id} end with ${status}, and it ended otherwise`;
+        report(
+          'wrong-status',
+          step.id,
+          String(status),
+          `${outcome.error?.kind ?? ''} ${outcome.status ?? ''}`.trim(),
+          text,
+        );
+      }
+    }
+    if (deciding.type !== 'reset' && sent) {
+      const text = `${deciding.id} let nothing of attempt ${attempt} of ${step.id} out, and a request was sent`;
+      report('extra-call', step.id, 'no request', 'REQUEST_SENT', text);
+    }
+    return faced;
   };
 
   const inTurn = (step: Outgoing, times: number): Ended => {
@@ -145,7 +233,9 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       if (firstSeq <= lastSeq) reportReordered(step, lastSeq, firstSeq);
       lastSeq = seqsOf(attempt)[1];
       checkAddress(step, repetition, attempt);
-      const outcome = outcomeOf(step, attempt);
+      const faced = faceAttempt(step, repetition, attempt);
+      if (faced && !outOfTime) minimumMs += Math.max(0, faced.delayMs - TIMER_SLACK_MS);
+      const outcome = outcomeOf(step, attempt, faced);
       if (outcome === 'unknown') return { how: 'unknown', seqs: [call.firstSeq, call.lastSeq], minimumMs };
       if (outcome === 'well') {
         ended = 'well';
@@ -200,11 +290,15 @@ export function checkSteps(context: StepsContext): StepsVerdict {
   };
 
   /** What an attempt came to; the causes of its failures are counted. */
-  const outcomeOf = (step: Outgoing, { attempt, connections }: Attempt): AttemptOutcome => {
+  const outcomeOf = (
+    step: Outgoing,
+    { attempt, connections }: Attempt,
+    faced: FacedPoint | undefined,
+  ): AttemptOutcome => {
     let failure: Exclude<AttemptOutcome, 'well'> = 'unknown';
     for (const [index, connection] of connections.entries()) {
       const isLast = index === connections.length - 1;
-      const problem = connectionProblem(connection, index);
+      const problem = connectionProblem(connection, index, faced);
       if (problem && !uncertain) {
         report(
           'extra-call',
@@ -236,12 +330,16 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         reportExtraRetry(step, { attempt, connections }, `${kind} allows no other connection in the same attempt`);
       }
       if (!isLast) explain(findings, 'reconnect');
-      failure = { status: undefined, outOfTime: cause?.outOfTime ?? false };
+      failure = { status: kind === 'FAULT' ? outcome.status : undefined, outOfTime: cause?.outOfTime ?? false };
     }
     return failure;
   };
 
-  const connectionProblem = ({ reconnect, sent, outcome, surplus }: Connection, index: number): string | undefined => {
+  const connectionProblem = (
+    { reconnect, sent, outcome, surplus }: Connection,
+    index: number,
+    faced: FacedPoint | undefined,
+  ): string | undefined => {
     if (surplus > 0) return 'more than one request or outcome in one connection';
     if (reconnect !== index || reconnect > MAX_RECONNECTS)
       return `a connection numbered ${reconnect} where ${index} was due`;
@@ -249,7 +347,9 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     const cause = loggedCause(outcome.error?.kind);
     if (!cause || cause.attempt === 'never')
       return `an attempt ended with ${outcome.error?.kind}, which no attempt can`;
-    if (cause.attempt === 'after-sent' && !sent) return `${outcome.error?.kind} without a request sent`;
+    const held = faced !== undefined && (faced.deciding !== undefined || faced.delayMs > 0);
+    if (outcome.error?.kind === 'FAULT' && faced?.deciding?.type !== 'error') return 'FAULT without a fault injected';
+    if (cause.attempt === 'after-sent' && !sent && !held) return `${outcome.error?.kind} without a request sent`;
     if (cause.attempt === 'alone' && sent) return `${outcome.error?.kind} although a request was sent`;
     if (sent && outcome.seq < sent.seq) return 'the outcome stands before the request';
     return undefined;
@@ -267,16 +367,32 @@ export function checkSteps(context: StepsContext): StepsVerdict {
   const reportExtraRetry = (step: Outgoing, { attempt }: Attempt, why: string): void =>
     report('extra-retry', step.id, 'no such attempt', `attempt ${attempt}`, `attempt ${attempt} of ${step.id}: ${why}`);
 
-  const whole = walkSequence(context.endpoint.steps);
+  /** A fault before the work, or the deadline in one, leaves the steps out; one after it may decide another answer. */
+  const walkWhole = (): Ended => {
+    const before = faceRules('before', true);
+    if (before.how !== 'well') return before;
+    const steps = walkSequence(context.endpoint.steps);
+    if (steps.how === 'fault') return steps;
+    const after = faceRules('after', steps.how === 'well' || steps.how === 'failed');
+    const minimumMs = before.minimumMs + steps.minimumMs + after.minimumMs;
+    return after.how === 'well' ? { ...steps, minimumMs } : { ...after, minimumMs };
+  };
+
+  const whole = walkWhole();
   for (const call of span.calls.values()) if (!used.has(call)) reportExtra(context, call, whole.how);
-  return { how: whole.how, minimumMs: whole.minimumMs };
+  for (const { fault, step = null, seq } of span.faults.filter((event) => !seen.has(event))) {
+    if (uncertain || whole.how === 'unknown' || !fault || isBrought(fault)) continue;
+    const text = `${fault?.id} struck at ${span.service} (event ${seq}), where its endpoint never came`;
+    report('extra-fault', step, 'no such fault', fault?.id ?? 'none', text);
+  }
+  return { how: whole.how, end: whole.end, minimumMs: whole.minimumMs };
 }
 
 type AttemptOutcome = 'well' | 'unknown' | { readonly status: number | undefined; readonly outOfTime: boolean };
 
 const WELL: Ended = { how: 'well', seqs: null, minimumMs: 0 };
 /** In a group the deadline counts before other failures. */
-const SEVERITY = { well: 0, failed: 1, deadline: 2, unknown: 3 } as const;
+const SEVERITY = { well: 0, failed: 1, fault: 2, deadline: 3, unknown: 4 } as const;
 
 /** Says why a call that no walk of the steps asked for should not be. */
 function reportExtra(

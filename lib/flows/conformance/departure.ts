@@ -21,6 +21,12 @@ export type DepartureKind =
   | 'too-fast'
   /** A process ran another slice of the topology than the run's record gives its service. */
   | 'wrong-slice'
+  /** A fault was drawn, its conditions held, and it did not strike. */
+  | 'missing-fault'
+  /** A fault struck that no rule asks for, or that was drawn against. */
+  | 'extra-fault'
+  /** A fault struck with other arguments than its rule's. */
+  | 'wrong-fault'
   /** The log is incomplete: what happened there is unknown, which is not the same as wrong. */
   | 'lost';
 

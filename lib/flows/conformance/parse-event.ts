@@ -28,7 +28,16 @@ export function parseEvent(line: string): Event | undefined {
   for (const name of OPTIONAL_NUMBERS) {
     if (value[name] !== undefined && typeof value[name] !== 'number') return undefined;
   }
+  const { fault } = value;
+  if (fault !== undefined && !isFault(fault)) return undefined;
   return value as unknown as Event;
+}
+
+function isFault(value: unknown): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  const { id, type, at, args } = value as Readonly<Record<string, unknown>>;
+  const texts = [id, type, at].every((text) => typeof text === 'string');
+  return texts && args !== null && typeof args === 'object';
 }
 
 /**
@@ -41,6 +50,8 @@ export function slimEvent(event: Event, once: (text: string) => string): Event {
     const value = event[name];
     if (value !== undefined) slim[name] = typeof value === 'string' ? once(value) : value;
   }
+  // Rules begin and end by the clock; other events' times are not asked for.
+  if (event.event === 'REQUEST_RECEIVED' || event.spanEvents !== undefined) slim.timestamp = event.timestamp;
   return slim as unknown as Event;
 }
 
@@ -71,4 +82,5 @@ const KEPT = [
   'durationMs',
   'spanEvents',
   'error',
+  'fault',
 ] as const satisfies readonly (keyof Event)[];

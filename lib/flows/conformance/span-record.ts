@@ -41,6 +41,8 @@ export interface SpanRecord {
   readonly last: Event | undefined;
   /** By `callKey`. */
   readonly calls: ReadonlyMap<string, CallRecord>;
+  /** Its FAULT_INJECTED events. */
+  readonly faults: readonly Event[];
   /** Nothing of it is lost. */
   readonly complete: boolean;
 }
@@ -81,15 +83,17 @@ function spanRecord(requestId: string, traceId: string, unordered: Event[]): Spa
   let result: Event | undefined;
   let last: Event | undefined;
   const calls = new Map<string, CallRecord>();
+  const faults: Event[] = [];
   for (const event of events) {
     if (event.event === 'REQUEST_RECEIVED') received ??= event;
     else if (event.event === 'RESULT_PRODUCED') result ??= event;
+    else if (event.event === 'FAULT_INJECTED') faults.push(event);
     else if (event.step !== undefined) addToCall(calls, event);
     if (event.spanEvents !== undefined) last = event;
   }
   const { process, instance, service } = first;
   const complete = received !== undefined && last !== undefined && last.spanEvents === events.length;
-  return { requestId, traceId, process, instance, service, events, received, result, last, calls, complete };
+  return { requestId, traceId, process, instance, service, events, received, result, last, calls, faults, complete };
 }
 
 function inOrder(events: Event[]): readonly Event[] {
