@@ -80,7 +80,7 @@ export function draftEvent(event: Event, origin: number, names: Interner, draft:
     words[WORD.ATTEMPT] =
       (Math.max(0, whole(event.attempt, 1, 0x7fff)) << 16) | Math.max(0, whole(event.reconnect, 0, 0xffff));
   }
-  draft.extra = extraBytes(event, kind);
+  draft.extra = extraBytes(keepsKey(kind, event.service) ? event.key : undefined, event.error, event.fault);
   if (draft.extra) flags |= FLAG.EXTRA;
   const via = Object.hasOwn(VIA, event.via ?? '') ? VIA[event.via as keyof typeof VIA] : 0;
   const status = Math.max(0, whole(event.status, 100, 999));
@@ -100,10 +100,14 @@ export function keepsKey(kind: number, service: string): boolean {
   return kind === KIND.REQUEST_RECEIVED || (kind === KIND.REQUEST_SENT && service === CLIENT_SERVICE);
 }
 
-function extraBytes(event: Event, kind: number): Uint8Array | null {
-  const { error, fault, key } = event;
+/** What follows a record's words; null where that is nothing. Fields that are not of their type are left out. */
+export function extraBytes(
+  key: string | undefined,
+  error: Partial<RecordExtra['error']> | null,
+  fault: RecordExtra['fault'] | null,
+): Uint8Array | null {
   const extra: { -readonly [K in keyof RecordExtra]: RecordExtra[K] } = {};
-  if (typeof key === 'string' && keepsKey(kind, event.service)) extra.key = key.slice(0, 255);
+  if (typeof key === 'string') extra.key = key.slice(0, 255);
   if (error !== null && typeof error === 'object' && typeof error.kind === 'string') {
     extra.error = { kind: error.kind, message: String(error.message ?? '').slice(0, 1000) };
   }

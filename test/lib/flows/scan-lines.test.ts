@@ -1,8 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { CALL_WORDS, extraOf, FLAG, flagsOf, SHORT_WORDS, WORD } from '../../../lib/flows/event-record';
+import { CALL_WORDS, extraOf, FLAG, flagsOf, recordDraft, SHORT_WORDS, WORD } from '../../../lib/flows/event-record';
 import { eachRecord } from '../../../lib/flows/event-store';
+import { interner } from '../../../lib/flows/interner';
 import { readEvents } from '../../../lib/flows/read-events';
+import { scanLines } from '../../../lib/flows/scan-lines';
 import { loadTopology } from '../../../lib/model/load-topology';
 import { simulate } from '../../support/simulate';
 import { memorySource } from './memory-source';
@@ -115,6 +117,88 @@ test('whatever bytes are changed, both readers agree', async (t) => {
     }),
     { numRuns: 150 },
   );
+});
+
+/** Another writer's hand: the order of keys, fields that we don't know, white space. */
+const hand = fc.record({
+  order: fc.array(fc.nat({ max: 40 }), { minLength: 40, maxLength: 40 }),
+  extra: fc.dictionary(
+    fc.constantFrom('extra', 'zeta', 'k8s.pod', 'Seq', 'é', '__proto__', 'a"b', 'alpha'),
+    fc.jsonValue({ maxDepth: 2 }),
+    { maxKeys: 4 },
+  ),
+  indent: fc.constantFrom('', ' '),
+});
+
+function rewrite(
+  line: string,
+  { order, extra, indent }: typeof hand extends fc.Arbitrary<infer T> ? T : never,
+): string {
+  const members = Object.entries({ ...JSON.parse(line), ...extra }).map(([key, value], index) => ({
+    rank: (order[index % order.length] ?? 0) * 100 + index,
+    text: `${JSON.stringify(key)}:${indent}${JSON.stringify(value)}`,
+  }));
+  return `{${members
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ text }) => text)
+    .join(`,${indent}`)}}${indent}`;
+}
+
+test('in whatever hand lines are written, and whatever bytes are then changed, both readers agree', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(hand, { minLength: 1, maxLength: 3 }),
+      fc.array(mutation, { maxLength: 20 }),
+      async (hands, mutations) => {
+        const texts = lines
+          .slice(0, 200)
+          .map((line, index) => rewrite(line, hands[Math.floor(index / 20) % hands.length] as (typeof hands)[number]));
+        for (const { line, at, text } of mutations) {
+          const index = line % texts.length;
+          const old = texts[index] as string;
+          texts[index] = old.slice(0, at % old.length) + text + old.slice((at % old.length) + 1);
+        }
+        t.deepEqual(
+          canonical(await read(texts, { reader: 'scan' })),
+          canonical(await read(texts, { reader: 'plain' })),
+        );
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test('a layout is learnt once: of lines in any one hand only few are parsed', (t) => {
+  const requests = lines.filter((line) => line.includes('"traceId"'));
+  const asWritten = (line: string): string => line;
+  const reversed = (line: string): string =>
+    JSON.stringify(Object.fromEntries(Object.entries(JSON.parse(line)).reverse()));
+  const foreign = (line: string): string =>
+    JSON.stringify({
+      level: 'info',
+      labels: { at: line.length },
+      ...JSON.parse(line),
+      ratio: line.length / 7,
+      note: line.slice(9, 20),
+    });
+  for (const write of [asWritten, reversed, foreign]) {
+    const bytes = Buffer.from(`${[...requests, ...requests].map(write).join('\n')}\n${' '.repeat(1000)}`);
+    const counts = { record: 0, line: 0 };
+    const names = interner();
+    const scan = scanLines(simulation.run, names, recordDraft(), {
+      record: () => {
+        counts.record += 1;
+      },
+      other: () => t.fail(),
+      line: () => {
+        counts.line += 1;
+      },
+      origin: () => 0,
+    });
+    scan(bytes, 0, bytes.lastIndexOf(0x0a) + 1);
+    t.is(counts.record + counts.line, 2 * requests.length);
+    t.true(counts.line < requests.length / 4, `${write.name}: ${counts.line} of ${2 * requests.length} lines parsed`);
+  }
 });
 
 test('lines of other runs are left out, and counted', async (t) => {
