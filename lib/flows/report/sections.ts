@@ -114,7 +114,7 @@ function map({ map: services, report }: Overview): string {
       .join(''),
   );
   const numbers = `<details class="numbers"><summary>Numbers</summary><div class="scroll" tabindex="0" role="region" aria-label="Connections, numbers"><table><thead><tr>${['From', 'To'].map((name) => `<th scope="col" class="text">${name}</th>`).join('')}${['Attempts', 'Failed', 'Retries', 'p50', 'p99'].map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${rows.map((row) => `<tr>${row}</tr>`).join('')}</tbody></table></div></details>`;
-  return `<section aria-labelledby="map"><h2 id="map">Service map</h2><p class="hint">Calls a second and their failures. Dashed lines are sends, which nobody waits for. Choose a service to see its flows.</p><div class="scroll map" tabindex="0" role="region" aria-label="Service map">${mapSvg(services, report.topology)}</div>${numbers}</section>\n`;
+  return `<section aria-labelledby="map"><h2 id="map">Service map</h2><p class="hint">Calls a second and their failures. Dashed lines are sends, which nobody waits for. Choose a service to see its flows.</p><div class="scroll map" tabindex="0" role="region" aria-label="Service map, picture">${mapSvg(services, report.topology)}</div>${numbers}</section>\n`;
 }
 
 function endpoints({ report, series }: Overview): string {
@@ -130,7 +130,7 @@ function endpoints({ report, series }: Overview): string {
       return `<tr><th scope="row"><b>${escapeXml(service)}</b> ${escapeXml(endpoint)}</th><td>${whole(calls)}</td><td${failing}>${whole(errors)}</td><td>${msText(duration.percentile(0.5))}</td><td>${msText(duration.percentile(0.9))}</td><td>${msText(duration.percentile(0.99))}</td><td>${msText(self.percentile(0.5))}</td><td><svg class="share" width="64" height="8" aria-hidden="true"><rect class="rail" width="64" height="8" rx="2"/><rect class="fill" width="${(0.64 * share).toFixed(1)}" height="8" rx="2"/></svg> ${share.toFixed(share < 10 ? 1 : 0)} %</td><td>${own ? sparkline(own) : ''}</td></tr>`;
     });
   const heads = ['Requests', 'Failed', 'p50', 'p90', 'p99', 'Own time p50', 'Critical path', 'p99 over the run'];
-  return `<section aria-labelledby="endpoints"><h2 id="endpoints">Endpoints</h2><p class="hint">Ordered by their share of the critical path: where users’ waiting time goes.</p><div class="scroll" tabindex="0" role="region" aria-label="Endpoints"><table class="endpoints"><thead><tr><th scope="col" class="text">Endpoint</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>\n`;
+  return `<section aria-labelledby="endpoints"><h2 id="endpoints">Endpoints</h2><p class="hint">Ordered by their share of the critical path: where users’ waiting time goes.</p><div class="scroll" tabindex="0" role="region" aria-label="Endpoints, table"><table class="endpoints"><thead><tr><th scope="col" class="text">Endpoint</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>\n`;
 }
 
 function flowList({ total, listed }: Overview): string {
@@ -161,7 +161,7 @@ function clocks({ clocks: rows }: Overview): string {
     },
   );
   const heads = ['Source', 'Error bound', 'Own offset', 'Frequency', 'Stratum', 'Synchronised', 'Reports'];
-  return `<section aria-labelledby="clocks"><h2 id="clocks">Clocks</h2><p class="hint">What each host said of its own clock. The bound is the largest it stated.</p><div class="scroll" tabindex="0" role="region" aria-label="Clocks"><table><thead><tr><th scope="col" class="text">Host</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
+  return `<section aria-labelledby="clocks"><h2 id="clocks">Clocks</h2><p class="hint">What each host said of its own clock. The bound is the largest it stated.</p><div class="scroll" tabindex="0" role="region" aria-label="Clocks, table"><table><thead><tr><th scope="col" class="text">Host</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
 }
 
 function logs({ report: { processes, events } }: Overview): string {
@@ -170,7 +170,7 @@ function logs({ report: { processes, events } }: Overview): string {
     const failing = lost > 0 || atLeast ? ' class="failing"' : '';
     return `<tr><th scope="row">${escapeXml(instance)}</th><td><code>${escapeXml(process)}</code></td><td>${whole(own)}</td><td${failing}>${lostText}</td><td>${whole(dropped)}</td></tr>`;
   });
-  return `<section aria-labelledby="logs"><h2 id="logs">Completeness</h2><p class="hint">${whole(events)} events of ${processes.length} processes. Sequence numbers show what is lost.</p><div class="scroll" tabindex="0" role="region" aria-label="Completeness"><table><thead><tr><th scope="col" class="text">Instance</th>${['Process', 'Events', 'Lost', 'Dropped by itself'].map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
+  return `<section aria-labelledby="logs"><h2 id="logs">Completeness</h2><p class="hint">${whole(events)} events of ${processes.length} processes. Sequence numbers show what is lost.</p><div class="scroll" tabindex="0" role="region" aria-label="Completeness, table"><table><thead><tr><th scope="col" class="text">Instance</th>${['Process', 'Events', 'Lost', 'Dropped by itself'].map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
 }
 
 function whole(value: number): string {

@@ -156,7 +156,7 @@ export function flowList(
   };
 
   const row = (indexed: IndexedFlow, index: number): HTMLElement => {
-    const { flow, endpoint, spans, retries, faults, failed, errors } = indexed;
+    const { flow, endpoint, spans, retries, faults, failed, error } = indexed;
     const { durationMs, status, complete } = flow;
     const marks = [
       ...(complete ? [] : [['warn', 'incomplete'] as const]),
@@ -186,7 +186,7 @@ export function flowList(
       cell(
         'text',
         el('span', { class: failed ? 'failing' : '' }, status === null ? 'none' : `${status}`),
-        failed && errors.size > 0 ? el('small', {}, [...errors][0] ?? '') : null,
+        failed && error !== null ? el('small', {}, error) : null,
       ),
       cell('bar', el('span', {}, msText(durationMs)), bar),
       cell('number', `${spans}`),

@@ -65,7 +65,6 @@ async function start(): Promise<void> {
     if (service === undefined || node.classList.contains('driver')) continue;
     node.setAttribute('role', 'button');
     node.setAttribute('tabindex', '0');
-    node.setAttribute('aria-label', `Flows of ${service}`);
     const choose = (): void => list.showService(service);
     node.addEventListener('click', choose);
     node.addEventListener('keydown', (event) => {
@@ -78,6 +77,7 @@ async function start(): Promise<void> {
   document.querySelector('.service-map')?.setAttribute('role', 'group');
   show();
   document.documentElement.dataset.ready = 'true';
+  performance.mark('ready');
 }
 
 async function unpack(base64: string): Promise<Uint8Array> {

@@ -1,0 +1,203 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Flow } from '../../../../lib/flows/flow';
+import type { Run } from '../../../../lib/flows/read-run';
+import { reportHtml } from '../../../../lib/flows/report/report-html';
+import { reportRun } from '../../../../lib/flows/run-report';
+import { CHROMIUM, launchChromium, NO_CHROMIUM, openPage } from '../../../support/chromium';
+import { HOSTILE, hostileFlow, troubledShop } from '../../../support/sample-flows';
+
+let browser: Browser;
+test.before(async () => {
+  if (CHROMIUM) browser = await launchChromium();
+});
+test.after.always(() => browser?.close());
+const inBrowser = CHROMIUM ? test : test.skip;
+const title = (text: string) => (CHROMIUM ? text : `${text} (${NO_CHROMIUM})`);
+
+async function html(run: Run, more: readonly Flow[] = [], mostFlows?: number): Promise<string> {
+  const { report } = reportRun(run);
+  const flows = () => [...run.flows(), ...more];
+  let text = '';
+  for await (const piece of reportHtml({
+    report,
+    processes: run.events.processes,
+    flows,
+    ...(mostFlows && { mostFlows }),
+  })) {
+    text += piece;
+  }
+  return text;
+}
+
+async function show(t: ExecutionContext, text: string, options?: BrowserContextOptions, hash = '') {
+  const folder = await mkdtemp(join(tmpdir(), 'microcosm-report-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'report.html');
+  await writeFile(file, text);
+  const { page, mishaps } = await openPage(t, browser, options);
+  await page.goto(pathToFileURL(file).href + hash);
+  await page.waitForSelector('html[data-ready]');
+  return { page, mishaps };
+}
+
+const openFlow = (page: Page) => page.locator('dialog[open]');
+
+inBrowser(title('the page shows the run by itself: no request, no error, numbers as in the report'), async (t) => {
+  const run = await troubledShop();
+  const { page, mishaps } = await show(t, await html(run));
+  const { statistics } = reportRun(run).report;
+  t.is(
+    await page
+      .locator('.card dd')
+      .first()
+      .evaluate((node) => node.firstChild?.textContent),
+    `${statistics.flows}`,
+  );
+  t.is(await page.locator('table.endpoints tbody tr').count(), statistics.endpoints.size);
+  t.is(await page.locator('#count').textContent(), `${statistics.flows} flows`);
+  t.deepEqual(mishaps, []);
+});
+
+inBrowser(title('the keyboard is enough: search, move, open, learn more, close'), async (t) => {
+  const { page, mishaps } = await show(t, await html(await troubledShop()));
+  await page.keyboard.press('/');
+  t.is(await page.evaluate('document.activeElement.id'), 'search');
+  await page.keyboard.type('POST /checkout >1');
+  await page.waitForFunction("document.getElementById('count').textContent.includes(' of ')");
+  await page.keyboard.press('Enter');
+  t.is(await page.evaluate('document.activeElement.id'), 'grid');
+  await page.keyboard.press('ArrowDown');
+  t.is(await page.locator('#grid').getAttribute('aria-activedescendant'), 'row-1');
+  await page.keyboard.press('Enter');
+  t.is(await openFlow(page).locator('h2').textContent(), 'POST /checkout');
+  const traceId = new URL(page.url()).hash.replace('#flow=', '');
+  t.regex(traceId, /^[0-9a-f]{32}$/);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  t.true((await openFlow(page).locator('.details').textContent())?.includes('Request id'));
+  await page.keyboard.press('Escape');
+  t.is(await openFlow(page).count(), 0);
+  t.is(await page.evaluate('document.activeElement.id'), 'grid');
+  t.is(new URL(page.url()).hash, '');
+  await page.goBack();
+  t.is(await openFlow(page).count(), 1);
+  t.deepEqual(mishaps, []);
+});
+
+inBrowser(
+  title('a link leads straight to a flow, and its waterfall has every span and every failed attempt'),
+  async (t) => {
+    const run = await troubledShop();
+    const flow = [...run.flows()].find(
+      ({ root }) => root.calls.some(({ child }) => child === null) && root.calls.length > 2,
+    );
+    if (!flow) return t.fail('the run has no such flow');
+    const { page } = await show(t, await html(run), {}, `#flow=${flow.traceId}`);
+    const rows = openFlow(page).locator('tr.line');
+    const unanswered = flow.root.calls.filter(({ child }) => child === null);
+    t.true((await rows.count()) > flow.root.calls.length);
+    t.is(
+      (await openFlow(page).locator('.wire-only.failed').count()) > 0,
+      unanswered.some(({ error }) => error !== null),
+    );
+    t.true((await openFlow(page).locator('.path').count()) > 1);
+  },
+);
+
+inBrowser(title('sorting, filters and services choose what is listed'), async (t) => {
+  const run = await troubledShop();
+  const flows = [...run.flows()];
+  const { page } = await show(t, await html(run));
+  await page.getByRole('button', { name: 'Duration' }).click();
+  const slowest = Math.max(...flows.map(({ durationMs }) => durationMs ?? 0));
+  await page.locator('#row-0').click();
+  const shown = (await openFlow(page).locator('.facts').textContent()) ?? '';
+  const expected = flows.find(({ durationMs }) => durationMs === slowest);
+  t.true(shown.includes(expected?.traceId ?? '?'));
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /^Failed/ }).click();
+  const failed = flows.filter(({ status }) => status === null || status >= 500).length;
+  t.is(await page.locator('#count').textContent(), `${failed} of ${flows.length} flows`);
+  await page.getByRole('button', { name: /^Failed/ }).click();
+  await page.getByRole('button', { name: /^payments/ }).press('Enter');
+  t.true((await page.locator('#count').textContent())?.endsWith(` of ${flows.length} flows`));
+});
+
+inBrowser(title('what a log says never becomes markup, nor runs'), async (t) => {
+  const run = await troubledShop(10);
+  const hostile = hostileFlow();
+  const { page, mishaps } = await show(t, await html(run, [hostile]), {}, `#flow=${hostile.traceId}`);
+  t.is(await page.locator('img').count(), 0);
+  t.is(await page.evaluate('document.scripts.length'), 3);
+  t.true((await openFlow(page).locator('h2').textContent())?.includes('<img src=x onerror="alert(1)">'));
+  for (const row of await openFlow(page).locator('tr.line').all()) await row.click();
+  t.is(await page.locator('img').count(), 0);
+  t.true((await openFlow(page).textContent())?.includes(HOSTILE.slice(0, 30)));
+  t.deepEqual(mishaps, []);
+});
+
+inBrowser(title("the page's own policy stops scripts and requests that are not its own"), async (t) => {
+  const text = (await html(await troubledShop(5))).replace('<main>', '<main><script>window.foreign = 1</script>');
+  const { page, mishaps } = await show(t, text);
+  t.is(await page.evaluate('window.foreign'), undefined);
+  const refused = await page.evaluate("fetch('data:text/plain,x').then(() => false, () => true)");
+  t.true(refused);
+  t.true(mishaps.length >= 2 && mishaps.every((each) => each.includes('Content Security Policy')));
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  inBrowser(
+    title(`nothing stands in the way of assistive technology, contrast included (${colorScheme})`),
+    async (t) => {
+      const run = await troubledShop(60);
+      const { page } = await show(t, await html(run), { colorScheme, bypassCSP: true });
+      await page.addScriptTag({ path: require.resolve('axe-core') });
+      const violations = async () =>
+        page.evaluate(async () => {
+          const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: AxeViolation[] }> } };
+          const found = (await axe.run()).violations;
+          return found.map(
+            ({ id, nodes }) =>
+              `${id}: ${nodes
+                .map((node) => node.html.slice(0, 160))
+                .slice(0, 3)
+                .join(' | ')}`,
+          );
+        });
+      t.deepEqual(await violations(), []);
+      await page.getByRole('button', { name: /^Failed/ }).click();
+      await page.locator('#row-0').click();
+      await openFlow(page).locator('tr.line').nth(1).click();
+      t.deepEqual(await violations(), []);
+    },
+  );
+}
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+inBrowser(title('a narrow screen has no sideways scrolling of the page itself'), async (t) => {
+  const { page } = await show(t, await html(await troubledShop(40)), { viewport: { width: 360, height: 740 } });
+  t.true(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'));
+});
+
+test('of a run with more flows than the page lists, the failed and slowest stay, and the page says so', async (t) => {
+  const run = await troubledShop(200);
+  const text = await html(run, [], 50);
+  const head = JSON.parse(/id="data">(.*?)<\/script>/.exec(text)?.[1] ?? '').head;
+  t.true(head.flows > 25 && head.flows <= 50);
+  t.regex(text, /The list has \d+ of \d+ flows/);
+});
+
+test('a run without a flow is a page too', async (t) => {
+  const run = await troubledShop(1);
+  const nothing = { ...run, *batches() {}, *flows() {} } as Run;
+  t.regex(await html(nothing), /<dd>0<small>/);
+});
