@@ -70,8 +70,8 @@ test('the page reads back exactly what was written', async (t) => {
 test('marks of order and clock uncertainty reach the page', (t) => {
   const encoder = encodeFlows();
   const flow = hostileFlow();
-  const root = { ...flow.root, order: 'within-clock-error', uncertaintyMs: 1.25 };
-  encoder.add({ ...flow, root, orphans: [{ ...root, order: 'proved' } as Span] });
+  const root: Span = { ...flow.root, order: 'within-clock-error', uncertaintyMs: 1.25 };
+  encoder.add({ ...flow, root, orphans: [{ ...root, order: 'proved' }] });
   const { head, bytes } = encoder.finish();
   const [back] = decodeFlows(head, bytes);
   t.deepEqual([back?.root.order, back?.root.uncertaintyMs], ['within-clock-error', 1.25]);
