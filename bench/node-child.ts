@@ -92,6 +92,7 @@ async function startRealNode(role: Extract<Role, { kind: 'node' }>): Promise<num
     clock: 'machine',
     discovery: {
       choose: async () => instance,
+      know: () => {},
       failed: () => {},
       succeeded: () => {},
       check: async () => ({ answers: true, unresolved: [] }),

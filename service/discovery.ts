@@ -18,7 +18,8 @@ export interface DiscoveryOptions {
  * nodes of one process share them.
  */
 export function createDiscovery(options: DiscoveryOptions): Discovery {
-  const { records, callees, now = () => performance.now(), checkMs = 1_500 } = options;
+  const { records, now = () => performance.now(), checkMs = 1_500 } = options;
+  let { callees } = options;
   const ejections = createEjections(now);
   /** Position of the next turn, by service. */
   const turns = new Map<string, number>();
@@ -50,6 +51,9 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       const known = records.instances(service);
       if (known instanceof Promise) return known.then((instances) => pick(service, instances, avoid));
       return pick(service, known, avoid);
+    },
+    know(known) {
+      callees = known;
     },
     async check() {
       let answers = false;

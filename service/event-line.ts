@@ -22,7 +22,10 @@ export function roundMs(milliseconds: number): number {
 }
 
 /** Fields that a process event adds to those which every line has, in the order of the line. */
-export type ProcessFields = Pick<Event, 'slice' | 'runs' | 'clock' | 'dropped' | 'detail' | 'error' | 'fault'>;
+export type ProcessFields = Pick<
+  Event,
+  'epoch' | 'slice' | 'runs' | 'clock' | 'dropped' | 'detail' | 'error' | 'fault'
+>;
 
 export function processFields(fields: ProcessFields): string {
   let text = '';

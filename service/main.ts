@@ -79,8 +79,8 @@ function recordsFor({ slice, resolver }: NodeSettings, shared: Map<string, Servi
   return records;
 }
 
-function tellParent({ instance, service, meshPort, edgePort }: RunningNode): void {
-  const message: ReadyMessage = { kind: 'ready', instance, service, meshPort, edgePort };
+function tellParent({ instance, service, meshPort, edgePort, controlPort }: RunningNode): void {
+  const message: ReadyMessage = { kind: 'ready', instance, service, meshPort, edgePort, controlPort };
   process.send?.(message);
 }
 

@@ -4,6 +4,7 @@ import { CLOCK_PERIOD_MS, LIMITS } from '../lib/model/contract';
 import type { ClockSource } from '../lib/model/event';
 import type { Slice } from '../lib/model/slice';
 import { clockReport } from './clock-report';
+import { type Control, startControl } from './control';
 import { type EventLog, openEventLog } from './event-log';
 import { faultEngine } from './faults/engine';
 import { type HandlerState, requestHandler, type Via } from './handler';
@@ -15,6 +16,7 @@ import { sendQueue } from './send-queue';
 import type { ServerFactory } from './server';
 import { httpServer } from './server-http';
 import { koaServer } from './server-koa';
+import type { Access } from './settings';
 
 export interface NodeConfig {
   readonly slice: Slice;
@@ -32,6 +34,8 @@ export interface NodeConfig {
   readonly restarts?: number;
   /** Whether the process is this node's alone, so that a fault may end it. @default false */
   readonly alone?: boolean;
+  /** Without it there is no control interface, and nobody may raise faults from outside. */
+  readonly access?: Access | undefined;
   readonly discovery: Discovery;
   readonly client: HttpClient;
 }
@@ -41,6 +45,8 @@ export interface RunningNode {
   readonly service: string;
   readonly meshPort: number;
   readonly edgePort: number | null;
+  /** On 127.0.0.1; null where no key is configured. */
+  readonly controlPort: number | null;
   /**
    * Stops accepting, lets requests and queued `send`s end within `STOP_BOUND_MS`, logs SERVICE_DOWN and writes
    * everything out. A second call waits for the first.
@@ -140,11 +146,25 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     return (server.address() as AddressInfo).port;
   };
 
+  /** Puts another slice in the place of the one that runs: requests that come from now on meet it. */
+  const change = (newSlice: Slice, by: string): void => {
+    const next = load(newSlice);
+    live.current = next;
+    logChange(log, next.program, by);
+    discovery.know(newSlice.service.callees);
+    faults.begin(next.program);
+  };
+
   let meshPort: number;
   let edgePort: number | null;
+  let control: Control | undefined;
   try {
     meshPort = await listen('mesh', config.meshPort);
     edgePort = service.edge ? await listen('edge', config.edgePort) : null;
+    if (config.access) {
+      const current = () => live.current.program;
+      control = await startControl(config.access, { instance, log, current, change, handled, state });
+    }
   } catch (error) {
     for (const server of servers) server.close();
     await log.close();
@@ -161,10 +181,13 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
       server: service.server,
       client: service.client,
       node: process.version,
+      controlPort: control?.port ?? null,
       epoch: slice.epoch,
       restarts: config.restarts ?? 0,
     },
   });
+  // Whoever reads this log alone must be able to tell what ran.
+  if (slice.epoch > 0) logChange(log, live.current.program, 'as it started');
   faults.begin(live.current.program);
   void logClock(log, config.clock);
   const clockTimer = setInterval(() => void logClock(log, config.clock), CLOCK_PERIOD_MS);
@@ -180,6 +203,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     state.stopping = true;
     clearInterval(clockTimer);
     faults.stop();
+    control?.close();
     // `http.Server.close` would cut idle connections at once, on which a request may just be under way.
     for (const server of servers) TcpServer.prototype.close.call(server);
     const bound = AbortSignal.timeout(STOP_BOUND_MS);
@@ -209,12 +233,17 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     service: service.name,
     meshPort,
     edgePort,
+    controlPort: control?.port ?? null,
     stop: (reason) => {
       stopping ??= stopNow(reason);
       return stopping;
     },
     flushSync: log.flushSync,
   };
+}
+
+function logChange(log: EventLog, { slice, sliceHash }: Program, by: string): void {
+  log.processEvent('TOPOLOGY_CHANGED', { epoch: slice.epoch, slice: sliceHash, detail: { by, slice } });
 }
 
 /** Resolves to the last numbers that the event reports. */

@@ -19,6 +19,8 @@ export interface Discovery {
   /** A connection to the instance failed, which counts towards its ejection. */
   failed(instance: Instance): void;
   succeeded(instance: Instance): void;
+  /** Another topology calls other services; `check` looks for these from now on. */
+  know(callees: readonly string[]): void;
   /** For `/readyz`: whether the resolver answers, and which callees do not resolve. */
   check(): Promise<{ readonly answers: boolean; readonly unresolved: readonly string[] }>;
   close(): void;

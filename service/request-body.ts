@@ -29,3 +29,24 @@ export function drainBody(request: IncomingMessage): Promise<BodyEnd> {
     request.once('close', () => resolve('gone'));
   });
 }
+
+/**
+ * Reads the whole body, for those that say something in it.
+ *
+ * @param most bytes; a longer one is read on for a while and thrown away, as `drainBody` does
+ */
+export function readBody(request: IncomingMessage, most: number): Promise<Buffer | Exclude<BodyEnd, 'whole'>> {
+  if (Number(request.headers['content-length'] ?? 0) > READ_ANYWAY) return Promise.resolve('large');
+  return new Promise((resolve) => {
+    let chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= most) chunks.push(chunk);
+      else chunks = [];
+      if (bytes > READ_ANYWAY) resolve('large');
+    });
+    request.once('end', () => resolve(bytes > most ? 'large' : Buffer.concat(chunks)));
+    request.once('close', () => resolve('gone'));
+  });
+}

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { ENVIRONMENT } from '../lib/model/contract';
 import type { ClockSource } from '../lib/model/event';
 import type { Slice } from '../lib/model/slice';
+import { KEY_TEXT } from '../lib/model/token';
 import { type Fault, UserError } from '../lib/model/user-error';
 
 /** What a launcher says to a node, by the names of `ENVIRONMENT`. */
@@ -18,6 +19,20 @@ export interface NodeSettings {
   readonly clock: ClockSource;
   /** Starts of this instance before this one. */
   readonly restarts: number;
+  /** Undefined where nobody may raise faults from outside. */
+  readonly access: Access | undefined;
+}
+
+/** Who may raise faults while the node runs, and where. */
+export interface Access {
+  /** The deployment's key: `KEY_TEXT`. */
+  readonly key: string;
+  /** Of the control interface; 0 takes a free one. */
+  readonly controlPort: number;
+  /** File with the callees of every service; undefined where no itinerary can be taken. */
+  readonly graph: string | undefined;
+  /** Whether itineraries and overlays may come in at the edge port. */
+  readonly publicFaults: boolean;
 }
 
 type Name = Exclude<keyof typeof ENVIRONMENT, 'inline'>;
@@ -101,8 +116,41 @@ function readSettings(raw: RawSettings, nameOf: (name: Name) => string, faults: 
     fault('restarts', `'${raw.restarts}' is no count`, 'use a whole number from 0, or leave it unset');
   }
 
+  const keyPath = raw.key === undefined || raw.key === '' ? undefined : String(raw.key);
+  const key = keyPath === undefined ? undefined : readKey(keyPath, nameOf('key'), faults);
+  const publicFaults = raw.publicFaults ?? 'off';
+  if (publicFaults !== 'on' && publicFaults !== 'off') {
+    fault('publicFaults', `'${publicFaults}' is unknown`, 'use on or off, or leave it unset');
+  }
+  const access: Access | undefined =
+    key === undefined
+      ? undefined
+      : {
+          key,
+          controlPort: port('controlPort', false),
+          graph: raw.graph === undefined ? undefined : String(raw.graph),
+          publicFaults: publicFaults === 'on',
+        };
+
   if (faults.length > before || !slice) return undefined;
-  return { slice, instance, log, address, meshPort, edgePort, resolver, clock: clock as ClockSource, restarts };
+  return { slice, instance, log, address, meshPort, edgePort, resolver, clock: clock as ClockSource, restarts, access };
+}
+
+/** What is read is never part of a message. */
+function readKey(path: string, where: string, faults: Fault[]): string | undefined {
+  try {
+    const others = statSync(path).mode & 0o077;
+    if (others !== 0) {
+      faults.push({ where, problem: `others than its owner may use ${path}`, remedy: `chmod 600 ${path}` });
+      return undefined;
+    }
+    const key = readFileSync(path, 'utf8').trim();
+    if (KEY_TEXT.test(key)) return key;
+    faults.push({ where, problem: `${path} holds no key`, remedy: 'give a file with 64 hexadecimal digits' });
+  } catch (error) {
+    faults.push({ where, problem: (error as Error).message, remedy: 'give the path of a readable file' });
+  }
+  return undefined;
 }
 
 const PURPOSE: Readonly<Record<Name, string>> = {
@@ -115,6 +163,10 @@ const PURPOSE: Readonly<Record<Name, string>> = {
   resolver: 'address:port of a DNS server',
   clock: 'where the error bound of the clock comes from',
   restarts: 'how often this instance was started before',
+  key: "the path of the file with the deployment's key",
+  controlPort: 'the port of the control interface, or 0 for a free one',
+  graph: 'the path of the JSON file with the callees of every service',
+  publicFaults: 'on to let itineraries and overlays in at the edge',
 };
 
 function readSlice(path: string, where: string, faults: Fault[]): Slice | undefined {

@@ -12,6 +12,7 @@ import { watchStop } from './watch-stop';
 interface Options {
   readonly port: number;
   readonly inline: boolean;
+  readonly publicFaults: boolean;
   readonly json: boolean;
 }
 
@@ -26,11 +27,12 @@ void runCommand((program, finish) => {
       'all nodes in one process, sharing one event loop: for topologies of a thousand services',
       false,
     )
+    .option('--public-faults', 'let itineraries and overlays in at the edge, for those who have a token', false)
     .option('--json', 'print the deployment as one line of JSON once it is ready', false)
     .action(async (nameOrPath: string, options: Options) => finish(await local(nameOrPath, options)));
 });
 
-async function local(nameOrPath: string, { port, inline, json }: Options): Promise<ExitCode> {
+async function local(nameOrPath: string, { port, inline, publicFaults, json }: Options): Promise<ExitCode> {
   const topology = loadTopology(nameOrPath);
   const stop = watchStop();
   const progress = startProgress(topology.name);
@@ -39,6 +41,7 @@ async function local(nameOrPath: string, { port, inline, json }: Options): Promi
     run = await launch(topology, {
       port,
       inline,
+      publicFaults,
       signal: stop.signal,
       onProgress: progress.show,
       onNotice: (line) => process.stderr.write(`${line}\n`),

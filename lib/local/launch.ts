@@ -23,6 +23,8 @@ export interface LaunchOptions {
   readonly port?: number;
   /** All nodes in one process, sharing one event loop. @default false */
   readonly inline?: boolean;
+  /** Lets itineraries and overlays in at the edge, with a token. @default false */
+  readonly publicFaults?: boolean;
   /** Called as instances become ready. */
   readonly onProgress?: (ready: number, all: number) => void;
   /** A line for the user about what happens later: a crash, a restart, an instance that fails its health check. */
@@ -62,6 +64,7 @@ interface Instance {
   pid: number;
   meshPort: number;
   edgePort: number | null;
+  controlPort: number | null;
   restarts: number;
 }
 
@@ -111,6 +114,7 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
       pid: process.pid,
       url: balancer.url,
       resolver: dns.address,
+      publicFaults: options.publicFaults ?? false,
     };
     const deploymentNow = (stopTime: string | null): Deployment => ({
       ...record,
@@ -162,6 +166,7 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
       await closeServers();
       stopTime ??= new Date().toISOString();
       writeRecord(stopTime);
+      folder.forgetKey();
     };
     return {
       get deployment() {
@@ -214,6 +219,10 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
     resolver: dns.address,
     clock: 'machine',
     restarts: String(restarts),
+    key: state.key,
+    controlPort: String(instance.controlPort ?? 0),
+    graph: state.graph,
+    publicFaults: options.publicFaults ? 'on' : 'off',
   });
   const variables = (restarts: number): Readonly<Record<string, string>> => {
     const all = group.map((instance) => settings(instance, restarts));
@@ -223,10 +232,10 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
     return { [ENVIRONMENT.inline]: file };
   };
   const onUp = (pid: number, messages: readonly ReadyMessage[], restarts: number) => {
-    for (const { instance: named, meshPort, edgePort } of messages) {
+    for (const { instance: named, meshPort, edgePort, controlPort } of messages) {
       const instance = byName.get(named);
       if (!instance) continue;
-      Object.assign(instance, { pid, meshPort, edgePort, restarts });
+      Object.assign(instance, { pid, meshPort, edgePort, controlPort, restarts });
       if (restarts > 0) continue;
       dns.register(named, instance.service, HOST, meshPort);
       if (edgePort !== null) balancer.register(named, instance.service, HOST, edgePort);
@@ -263,6 +272,7 @@ function instancesOf(topology: Topology): readonly Instance[] {
       pid: 0,
       meshPort: 0,
       edgePort: null,
+      controlPort: null,
       restarts: 0,
     })),
   );

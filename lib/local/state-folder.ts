@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { STATE } from '../model/contract';
@@ -17,24 +18,35 @@ export interface StateFolder {
   readonly path: string;
   slice(service: string): string;
   log(instance: string): string;
+  /** File of the key that live faults, itineraries and overlays need: new for each deployment. */
+  readonly key: string;
+  /** Nobody needs it once the nodes are gone. */
+  forgetKey(): void;
+  readonly graph: string;
   /** Replaces the record as a whole: a reader sees the old one or the new one. */
   write(deployment: Deployment): void;
   remove(): void;
 }
 
-/** Makes the folder of a deployment with the slices of its services. Throws a `UserError` where it can't be written. */
+/** Makes the folder of a deployment with the slices of its services, their graph, and a key. Throws a `UserError` where it can't be written. */
 export function makeStateFolder(cwd: string, id: string, topology: Topology): StateFolder {
   const path = deploymentFolder(cwd, id);
-  const slice = (service: string) => join(path, 'slices', `${service}.json`);
+  const slice = (service: string) => slicePath(path, service);
+  const [key, graph] = [join(path, STATE.key), join(path, STATE.graph)];
   return writable(path, () => {
-    mkdirSync(join(path, 'slices'), { recursive: true });
+    mkdirSync(join(path, STATE.slices), { recursive: true });
     mkdirSync(join(path, STATE.logs));
     for (const service of Object.keys(topology.services)) {
       writeFileSync(slice(service), JSON.stringify(sliceOf(topology, service)));
     }
+    writeFileSync(graph, JSON.stringify(calleesByService(topology)));
+    writeFileSync(key, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     return {
       path,
       slice,
+      key,
+      forgetKey: () => rmSync(key, { force: true }),
+      graph,
       log: (instance) => join(path, STATE.logs, `${instance}.log`),
       write(deployment) {
         const draft = join(path, `${STATE.deployment}.tmp`);
@@ -44,6 +56,15 @@ export function makeStateFolder(cwd: string, id: string, topology: Topology): St
       remove: () => rmSync(path, { recursive: true, force: true }),
     };
   });
+}
+
+/** File of a service's slice below a deployment's folder. */
+export function slicePath(folder: string, service: string): string {
+  return join(folder, STATE.slices, `${service}.json`);
+}
+
+export function calleesByService({ services }: Topology): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(Object.values(services).map(({ name, callees }) => [name, callees]));
 }
 
 /** Runs what writes to the folder, and makes a refusal of the file system a `UserError`. */

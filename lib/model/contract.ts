@@ -17,6 +17,8 @@ export const HEADERS = {
   epoch: 'x-microcosm-epoch',
   /** Name of the sending instance. */
   caller: 'x-microcosm-caller',
+  /** Leave to run an itinerary: see `token.ts`. */
+  token: 'x-microcosm-token',
   /** RFC 7240; `respond-async` asks for 202 and later work: a `send`. */
   prefer: 'prefer',
 } as const;
@@ -30,7 +32,7 @@ export const MESH_ONLY_HEADERS: readonly string[] = [
   HEADERS.prefer,
 ];
 
-export const BAGGAGE = { run: 'microcosm-run', key: 'microcosm-key' } as const;
+export const BAGGAGE = { run: 'microcosm-run', key: 'microcosm-key', overlay: 'microcosm-overlay' } as const;
 /** What a request key from baggage looks like; anything else is ignored and the trace id serves. */
 export const KEY_GRAMMAR = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -38,6 +40,13 @@ export const RESPOND_ASYNC = 'respond-async';
 
 /** `/healthz`: the process answers. `/readyz`: it is configured, listens, and its resolver answers. */
 export const RESERVED_PATHS = { alive: '/healthz', ready: '/readyz' } as const;
+
+/** Name of an itinerary's hop where endpoints have theirs: no `METHOD /path`, so that no topology can declare it. */
+export const ITINERARY_ENDPOINT = 'itinerary';
+/** How an itinerary is recognised; its path serves too where faults are switched on at the edge. */
+export const ITINERARY = { contentType: 'application/vnd.microcosm.itinerary+json', path: '/itinerary' } as const;
+/** Scheme of the `authorization` header on a control interface. */
+export const TOKEN_SCHEME = 'Microcosm';
 
 /** How a launcher, here or on AWS, tells a node what it is. */
 export const ENVIRONMENT = {
@@ -57,6 +66,17 @@ export const ENVIRONMENT = {
   clock: 'MICROCOSM_CLOCK',
   /** How often this instance was started before, a whole number; 0 when unset. SERVICE_UP's detail carries it. */
   restarts: 'MICROCOSM_RESTARTS',
+  /**
+   * Path of the file with the deployment's key (`KEY_TEXT` of `token.ts`), readable by its owner alone. Without it the node
+   * has no control interface and takes no itinerary and no overlay.
+   */
+  key: 'MICROCOSM_KEY',
+  /** Port of the control interface, which listens on loopback only; 0, or unset, takes a free one. */
+  controlPort: 'MICROCOSM_CONTROL_PORT',
+  /** Path of a JSON file with the callees of every service: what an itinerary may visit. Read anew for each. */
+  graph: 'MICROCOSM_GRAPH',
+  /** `on` lets itineraries and overlays in at the edge port too, with a token as everywhere. */
+  publicFaults: 'MICROCOSM_PUBLIC_FAULTS',
   /**
    * Instead of all of the above: path of a JSON array with one object a node, whose keys are the names of this record
    * (`slice`, `instance`, ...) and whose values are texts as above. All of them then share one process.
@@ -125,6 +145,13 @@ export const STATE = {
   clientLog: 'client.log',
   deployment: 'deployment.json',
   logs: 'logs',
+  slices: 'slices',
+  /** The callees of every service; see `ENVIRONMENT.graph`. */
+  graph: 'graph.json',
+  /** The deployment's key; see `ENVIRONMENT.key`. */
+  key: 'key',
+  /** One line a live change, of a deployment and of the runs that it befell. */
+  epochs: 'epochs.jsonl',
 } as const;
 
 /** Bounds on what a node takes in. */
@@ -136,6 +163,12 @@ export const LIMITS = {
   /** W3C Baggage: at least 64 members and 8,192 bytes must be propagated; no more are. */
   baggageBytes: 8_192,
   baggageMembers: 64,
+  /** A slice that a running node is given. */
+  sliceBytes: 8_388_608,
+  /** Hops of an itinerary, one within the other. */
+  itineraryDepth: 32,
+  /** All its hops, where its routes branch. */
+  itineraryHops: 256,
   /** Queued `send`s of one instance; further ones are answered 503. */
   queuedSends: 1_000,
   /** A hybrid clock from outside further ahead than this is ignored and logged. */
@@ -153,4 +186,6 @@ export interface ReadyMessage {
   readonly meshPort: number;
   /** Null where the service is no edge. */
   readonly edgePort: number | null;
+  /** Null where no key is configured. */
+  readonly controlPort: number | null;
 }

@@ -15,6 +15,8 @@ export interface Deployment {
   readonly url: string;
   /** `address:port` of the embedded DNS server. */
   readonly resolver: string;
+  /** Whether the edge takes itineraries and overlays. */
+  readonly publicFaults: boolean;
   readonly instances: readonly DeployedInstance[];
 }
 
@@ -24,6 +26,8 @@ export interface DeployedInstance {
   readonly pid: number;
   readonly meshPort: number;
   readonly edgePort: number | null;
+  /** Of its control interface, on 127.0.0.1. */
+  readonly controlPort: number | null;
   /** Starts after the first. */
   readonly restarts: number;
 }

@@ -88,7 +88,7 @@ export interface Event {
   readonly fault?: InjectedFault;
 
   // Events of a process.
-  /** SERVICE_UP: hash of the slice that it runs. */
+  /** SERVICE_UP, TOPOLOGY_CHANGED: hash of the slice that it runs. */
   readonly slice?: string;
   /** CLOCK and SERVICE_DOWN: last sequence number of every run active since the previous CLOCK. */
   readonly runs?: Readonly<Record<string, number>>;
@@ -142,6 +142,8 @@ export type ErrorKind =
   | 'CLIENT_GONE'
   /** A fault raised on purpose decided it: the message names the fault. */
   | 'FAULT'
+  /** Who asked may not: no token, or none that is good for it. */
+  | 'FORBIDDEN'
   | 'BAD_REQUEST'
   | 'NOT_FOUND'
   /** A hybrid clock too far ahead, ignored. */

@@ -108,6 +108,7 @@ export function tableDiscovery(table: ReadonlyMap<string, readonly Instance[]>):
       const instances = (table.get(service) ?? []).filter(({ name }) => !avoid.has(name));
       return instances[turn++ % instances.length];
     },
+    know: () => {},
     failed: () => {},
     succeeded: () => {},
     check: async () => ({

@@ -88,6 +88,7 @@ function recordDeployment(cwd: string, url: string): Deployment {
     pid: process.pid,
     url,
     resolver: '127.0.0.1:1',
+    publicFaults: false,
     instances: [],
   };
   const folder = join(cwd, '.microcosm', 'deployments', deployment.id);

@@ -149,7 +149,9 @@ function checkSent({ parent, kind, connection, children }: Sent, context: FlowCo
     );
   }
   const described = topologies.at(service, child.events[0]?.epoch ?? 0);
-  if (described && !described.service.callers.includes(parent.service)) {
+  // A live change gives the caller a new slice, and not the callee: either of them may declare the call.
+  const calls = topologies.at(parent.service, parent.events[0]?.epoch ?? 0)?.service.callees.includes(service);
+  if (described && !calls && !described.service.callers.includes(parent.service)) {
     const callers = described.service.callers.join(', ') || 'nobody';
     report(
       'undeclared',

@@ -37,6 +37,7 @@ export const LOGGED_CAUSES: Readonly<Record<ErrorKind, LoggedCause>> = {
   STEP_FAILED: { ...ATTEMPT, attempt: 'never' },
   OVERLOAD: { ...REFUSAL, answers: [503] },
   FAULT: { ...ATTEMPT, attempt: 'alone' },
+  FORBIDDEN: { ...REFUSAL, answers: [403] },
   BAD_REQUEST: { ...REFUSAL, answers: [400, 413, 415, 431] },
   NOT_FOUND: { ...REFUSAL, answers: [404, 405] },
   INTERNAL: { ...ATTEMPT, attempt: 'either', answers: [500] },
