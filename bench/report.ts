@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const writing = Date.now();
   let html = '';
   const flows = () => run.flows();
-  for await (const piece of reportHtml({ report, processes: run.events.processes, flows })) html += piece;
+  for await (const piece of reportHtml({ report, flows })) html += piece;
   const writeMs = Date.now() - writing;
   const bytes = Buffer.byteLength(html);
 

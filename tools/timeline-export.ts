@@ -8,7 +8,6 @@ import { otlp } from '../lib/flows/formats/otlp';
 import { mapServices } from '../lib/flows/formats/service-map';
 import { SHIVIZ_EVENT_PATTERN, SHIVIZ_EXECUTION_PATTERN, shiviz } from '../lib/flows/formats/shiviz';
 import { svg } from '../lib/flows/formats/svg';
-import type { ProcessLog } from '../lib/flows/process-log';
 import { reportHtml } from '../lib/flows/report/report-html';
 import type { RunReport } from '../lib/flows/run-report';
 
@@ -36,11 +35,10 @@ export function exportFlows(
   format: ExportFormat,
   flows: () => Iterable<Flow>,
   report: RunReport,
-  processes: readonly ProcessLog[],
 ): Iterable<string> | AsyncIterable<string> {
   switch (format) {
     case 'html':
-      return reportHtml({ report, processes, flows });
+      return reportHtml({ report, flows });
     case 'otlp':
       return otlp(flows(), report);
     case 'jaeger':

@@ -141,7 +141,7 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
     (!options.errors || flow.status === null || flow.status >= 500) &&
     (service === undefined || takesPart(flow, service));
   const pieces = isExport(options.format)
-    ? exportFlows(options.format, () => selected(run, select), result.report, run.events.processes)
+    ? exportFlows(options.format, () => selected(run, select), result.report)
     : runJson(run, result.report, select);
   const isTerminal = output === standardOutput && process.stdout.isTTY;
   for await (const piece of pieces) await output.write(isTerminal ? harmless(piece) : piece);

@@ -3,9 +3,7 @@ import { gzipSync } from 'node:zlib';
 import type { Flow } from '../flow';
 import { escapeXml } from '../formats/escape-xml';
 import { serviceMap } from '../formats/service-map';
-import type { ProcessLog } from '../process-log';
 import type { RunReport } from '../run-report';
-import { clockRows } from './clock-rows';
 import { encodeFlows } from './encode-flows';
 import { pageBundle } from './page-bundle';
 import { runSeries } from './run-series';
@@ -16,7 +14,6 @@ export const MOST_FLOWS = 10_000;
 
 export interface ReportInput {
   readonly report: RunReport;
-  readonly processes: readonly ProcessLog[];
   /** Goes through the flows, anew at each call. */
   flows(): Iterable<Flow>;
   /** @default MOST_FLOWS */
@@ -28,12 +25,7 @@ export interface ReportInput {
  * adds the list of flows and their waterfalls. The page's own policy lets it run just its own script and style, and load
  * nothing. All numbers are of all flows, also where the list has a part of them.
  */
-export async function* reportHtml({
-  report,
-  processes,
-  flows,
-  mostFlows = MOST_FLOWS,
-}: ReportInput): AsyncGenerator<string> {
+export async function* reportHtml({ report, flows, mostFlows = MOST_FLOWS }: ReportInput): AsyncGenerator<string> {
   const { window } = report;
   const series = runSeries(Date.parse(window?.startTime ?? ''), Date.parse(window?.endTime ?? ''));
   const map = serviceMap();
@@ -77,7 +69,7 @@ export async function* reportHtml({
 </head>
 <body>
 `;
-  yield* sections({ report, series, map, clocks: clockRows(processes), total, listed: head.flows });
+  yield* sections({ report, series, map, total, listed: head.flows });
   yield `<script type="application/json" id="data">${data}</script>\n<script type="text/plain" id="flows">`;
   const packed = gzipSync(bytes, { level: 9 }).toString('base64');
   for (let at = 0; at < packed.length; at += 1 << 16) yield packed.slice(at, at + (1 << 16));

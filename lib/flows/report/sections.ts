@@ -3,14 +3,12 @@ import { errorText, msText, rateText, type ServiceMap } from '../formats/service
 import { mapSvg } from '../formats/svg';
 import type { RunReport } from '../run-report';
 import { histogramChart, latencyChart, secondsText, sparkline } from './charts';
-import type { ClockRow } from './clock-rows';
 import type { RunSeries } from './run-series';
 
 export interface Overview {
   readonly report: RunReport;
   readonly series: RunSeries;
   readonly map: ServiceMap;
-  readonly clocks: readonly ClockRow[];
   /** Flows of the run, and how many of them the list has. */
   readonly total: number;
   readonly listed: number;
@@ -141,27 +139,42 @@ function flowList({ total, listed }: Overview): string {
   return `<section aria-labelledby="flows-heading"><h2 id="flows-heading" tabindex="-1">Flows</h2>${part}<noscript><p>The list of flows needs JavaScript; everything else on this page does not.</p></noscript><div id="flow-list"></div></section>\n`;
 }
 
-function clocks({ clocks: rows }: Overview): string {
-  if (rows.length === 0) {
-    return '<section aria-labelledby="clocks"><h2 id="clocks">Clocks</h2><p class="hint">No host reported its clock in this run.</p></section>\n';
-  }
-  const sources = { chrony: 'chrony', machine: 'one clock for all', unknown: 'nobody vouches' } as const;
-  const body = rows.map(
-    ({ host, instances, source, boundMs, offsetMs, frequencyPpm, stratum, synchronised, reports }) => {
-      const cells = [
-        sources[source] ?? 'unknown',
-        boundMs === null ? 'unknown' : `± ${msText(boundMs)}`,
-        offsetMs === null ? '–' : `${offsetMs.toFixed(3)} ms`,
-        frequencyPpm === null ? '–' : `${frequencyPpm.toFixed(1)} ppm`,
-        stratum === null ? '–' : `${stratum}`,
-        synchronised ? 'yes' : 'no',
-        `${reports}`,
-      ];
-      return `<tr><th scope="row">${escapeXml(host)}<small>${escapeXml(instances.length > 4 ? `${instances.length} instances` : instances.join(', '))}</small></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
-    },
-  );
-  const heads = ['Source', 'Error bound', 'Own offset', 'Frequency', 'Stratum', 'Synchronised', 'Reports'];
-  return `<section aria-labelledby="clocks"><h2 id="clocks">Clocks</h2><p class="hint">What each host said of its own clock. The bound is the largest it stated.</p><div class="scroll" tabindex="0" role="region" aria-label="Clocks, table"><table><thead><tr><th scope="col" class="text">Host</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
+function clocks({ report }: Overview): string {
+  const { axis, messages, hosts, contradictory } = report.clocks;
+  const open = '<section aria-labelledby="clocks"><h2 id="clocks">Clocks</h2>';
+  if (hosts.length === 0) return `${open}<p class="hint">No host's clock is known in this run.</p></section>\n`;
+  const sources = { chrony: 'chrony', machine: "one machine's clock", unknown: 'nobody vouches' } as const;
+  const signed = (value: number | null, unit: string): string => (value === null ? 'unknown' : `${value} ${unit}`);
+  const body = hosts.map((host) => {
+    const { instances, source, isAxis, offsetMs, boundMs, worstBoundMs, driftPpm, correctionMs, service } = host;
+    const bound =
+      boundMs === null ? 'unknown' : `± ${boundMs} ms${worstBoundMs !== boundMs ? `, at worst ${worstBoundMs}` : ''}`;
+    const steps = host.steps.map(({ at, byMs }) => `${byMs} ms at ${at.slice(11, 23)}`);
+    const said = [
+      service ? `stratum ${service.stratum ?? 'unknown'}` : '',
+      service && service.unsynchronised > 0 ? `not synchronised for ${secondsText(service.unsynchronisedMs)}` : '',
+      host.discarded.length > 0 ? `bound proved wrong ${host.discarded.length} times` : '',
+    ].filter((text) => text !== '');
+    const cells = [
+      sources[source] ?? 'unknown',
+      isAxis ? 'the others are measured against it' : signed(offsetMs, 'ms'),
+      isAxis ? '–' : bound,
+      isAxis || driftPpm === null ? '–' : `${driftPpm} ppm`,
+      correctionMs === 0 ? 'not moved' : `${correctionMs} ms`,
+      steps.join(', ') || 'none',
+      said.join(', ') || '–',
+    ];
+    const names = instances.length > 4 ? `${instances.length} instances` : instances.join(', ');
+    return `<tr><th scope="row">${escapeXml(host.host)}<small>${escapeXml(names)}</small></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
+  });
+  const heads = ['Source', 'Offset', 'Error bound', 'Drift', 'Times moved by', 'Steps', 'Time service'];
+  const conflicts = contradictory.map(({ at, hosts: among }) => `${at.slice(11, 23)}: ${among.join(', ')}`);
+  const told =
+    conflicts.length > 0
+      ? `<p class="failing">Messages contradict each other, and told nothing, around ${escapeXml(conflicts.join('; '))}</p>`
+      : '';
+  const against = axis === 'utc' ? 'true time, as time services vouch for it' : `the clock of ${axis}`;
+  return `${open}<p class="hint">Against ${escapeXml(against)}; estimated from ${whole(messages)} messages between hosts. Nothing is moved further than the bounds justify.</p>${told}<div class="scroll" tabindex="0" role="region" aria-label="Clocks, table"><table><thead><tr><th scope="col" class="text">Host</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
 }
 
 function logs({ report: { processes, events } }: Overview): string {

@@ -8,8 +8,10 @@ import type { Flow } from '../../../../lib/flows/flow';
 import type { Run } from '../../../../lib/flows/read-run';
 import { reportHtml } from '../../../../lib/flows/report/report-html';
 import { reportRun } from '../../../../lib/flows/run-report';
+import { loadTopology } from '../../../../lib/model/load-topology';
 import { CHROMIUM, launchChromium, NO_CHROMIUM, openPage } from '../../../support/chromium';
 import { HOSTILE, hostileFlow, troubledShop } from '../../../support/sample-flows';
+import { simulatedRun } from '../../../support/simulated-run';
 
 let browser: Browser;
 test.before(async () => {
@@ -25,7 +27,6 @@ async function html(run: Run, more: readonly Flow[] = [], mostFlows?: number): P
   let text = '';
   for await (const piece of reportHtml({
     report,
-    processes: run.events.processes,
     flows,
     ...(mostFlows && { mostFlows }),
   })) {
@@ -186,6 +187,26 @@ interface AxeViolation {
 inBrowser(title('a narrow screen has no sideways scrolling of the page itself'), async (t) => {
   const { page } = await show(t, await html(await troubledShop(40)), { viewport: { width: 360, height: 740 } });
   t.true(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'));
+});
+
+inBrowser(title('skewed clocks are reported, and what they leave open is drawn'), async (t) => {
+  const run = await simulatedRun({
+    topology: loadTopology('shop'),
+    requests: 60,
+    hostOf: (instance) => instance,
+    clocks: { 'catalog-1': { offsetMs: 5_000 }, 'orders-1': { offsetMs: -3_000 } },
+  });
+  const { page, mishaps } = await show(t, await html(run));
+  const row =
+    (await page
+      .locator('section', { has: page.locator('#clocks') })
+      .locator('tr', { hasText: 'catalog-1' })
+      .textContent()) ?? '';
+  t.regex(row, /[45][0-9]{3}(\.[0-9]+)? ms/);
+  await page.getByRole('button', { name: 'Spans' }).click();
+  await page.locator('#row-0').click();
+  t.true((await openFlow(page).locator('.bars .doubt').count()) > 0);
+  t.deepEqual(mishaps, []);
 });
 
 test('of a run with more flows than the page lists, the failed and slowest stay, and the page says so', async (t) => {
