@@ -29,15 +29,16 @@ process.once('message', (behaviour: Behaviour) => {
 });
 process.on('disconnect', () => process.exit());
 
-/** Spins while anything waits, for a timer is a millisecond late and would be seen in the figures. */
+/** One timer for all answers, which leave within about a millisecond of their time. */
 function delayed({ delayMs, stall }: Behaviour): (socket: Socket) => void {
   const waiting: { readonly socket: Socket; readonly dueAt: number }[] = [];
   let front = 0;
   let firstAt: number | undefined;
-  const spin = (): void => {
+  const answerDue = (): void => {
     const now = performance.now();
-    for (let next = waiting[front]; next && next.dueAt <= now; next = waiting[++front]) next.socket.write(ANSWER);
-    if (front < waiting.length) setImmediate(spin);
+    for (let due = waiting[front]; due && due.dueAt <= now; due = waiting[++front]) due.socket.write(ANSWER);
+    const next = waiting[front];
+    if (next) setTimeout(answerDue, Math.floor(next.dueAt - performance.now()));
   };
   return (socket) => {
     const now = performance.now();
@@ -45,6 +46,6 @@ function delayed({ delayMs, stall }: Behaviour): (socket: Socket) => void {
     const [from, to] = stall ? [firstAt + stall.fromMs, firstAt + stall.toMs] : [0, 0];
     // Held back is what comes in the stall; what came before it is under way already.
     waiting.push({ socket, dueAt: Math.max(now + delayMs, now >= from && now < to ? to : 0) });
-    if (front === waiting.length - 1) spin();
+    if (front === waiting.length - 1) answerDue();
   };
 }
