@@ -1,5 +1,7 @@
 import { edgeEndpoints, endpointVisits, expectedRequests, nodeName } from './call-graph';
 import { estimateLatency, type LatencyEstimate } from './estimate';
+import type { FaultPosition, FaultType } from './fault';
+import { stepsWithin } from './resolve';
 import type { Role, Service, Topology } from './topology';
 import { stronglyConnected } from './visits';
 
@@ -30,6 +32,17 @@ export interface ServiceDescription {
   /** Calls and sends that it makes for each request it handles. */
   readonly fanOut: number;
   readonly callees: readonly CalleeDescription[];
+  /** What goes wrong on purpose: its rules, faults among its steps, and those of its calls. */
+  readonly faults: readonly FaultDescription[];
+}
+
+export interface FaultDescription {
+  readonly id: string;
+  readonly type: FaultType;
+  readonly at: FaultPosition | 'step';
+  readonly probability: number;
+  /** Key of the endpoint; null for every one. */
+  readonly endpoint: string | null;
 }
 
 /** All steps of a service that lead to one callee in one way. */
@@ -101,7 +114,31 @@ function describeService(service: Service, visits: ReadonlyMap<string, number>, 
     requestsPerEdgeRequest: handled,
     fanOut: sum([...callees.values()].map(({ expected }) => expected)),
     callees: [...callees.values()],
+    faults: describeFaults(service),
   };
+}
+
+function describeFaults({ faults, endpoints }: Service): readonly FaultDescription[] {
+  const all: FaultDescription[] = faults.map(({ id, fault, at, probability = 1, endpoint = null }) => ({
+    id,
+    type: fault.type,
+    at,
+    probability,
+    endpoint,
+  }));
+  for (const { key, steps } of Object.values(endpoints)) {
+    for (const step of stepsWithin(steps)) {
+      if (step.kind === 'fault') {
+        const { id, fault, probability } = step;
+        all.push({ id, type: fault.type, at: 'step', probability, endpoint: key });
+      }
+      if (step.kind !== 'call' && step.kind !== 'send') continue;
+      for (const { id, fault, probability } of step.faults) {
+        all.push({ id, type: fault.type, at: 'call', probability, endpoint: key });
+      }
+    }
+  }
+  return all;
 }
 
 /** Longest ways from the edge, by service, over the groups that call each other in a circle. */

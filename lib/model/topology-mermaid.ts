@@ -2,12 +2,14 @@ import type { CalleeDescription, TopologyDescription } from './describe-topology
 
 /**
  * The services as a Mermaid flowchart. Whole arrows are calls, arrows with a ring optional calls, dotted ones sends; a
- * label says how many for one request of the caller where that is not 1.
+ * label says how many for one request of the caller where that is not 1. A service names the faults that it raises.
  */
 export function topologyMermaid({ topology, services }: TopologyDescription): string {
   const lines = ['---', `title: ${topology}`, '---', 'flowchart LR', '  users([users])'];
-  for (const { service, replicas, role } of services) {
-    lines.push(`  ${id(service)}["${service}${replicas > 1 ? ` x${replicas}` : ''}"]:::${role}`);
+  for (const { service, replicas, role, faults } of services) {
+    const types = [...new Set(faults.map(({ type }) => type))].join(', ');
+    const label = `${service}${replicas > 1 ? ` x${replicas}` : ''}${types && `<br/>faults: ${types}`}`;
+    lines.push(`  ${id(service)}["${label}"]:::${role}`);
   }
   for (const { service, role } of services) if (role === 'edge') lines.push(`  users --> ${id(service)}`);
   for (const { service, callees } of services) {

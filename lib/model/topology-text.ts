@@ -43,11 +43,27 @@ export function topologyText(description: TopologyDescription): string {
     '',
     ...serviceTable,
     '',
+    ...faultTable(description),
     'requests: handled for one edge request; fan-out: calls and sends for one request handled.',
     '~ sent one way, ? optional, and how many for one request where that is not 1.',
     `Latencies are an estimate from ${edges[0]?.latency.samples ?? 0} request keys, without network, overhead or queueing.`,
     '',
   ].join('\n');
+}
+
+function faultTable({ services }: TopologyDescription): readonly string[] {
+  const rows = services.flatMap(({ service, faults }) =>
+    faults.map(({ id, type, at, probability, endpoint }) => [
+      service,
+      type,
+      at,
+      percent(probability),
+      endpoint ?? 'every',
+      id,
+    ]),
+  );
+  if (rows.length === 0) return [];
+  return [...table(['Fault on purpose', 'type', 'at', 'drawn', 'endpoint', 'id'], rows), ''];
 }
 
 /** `catalog`, `reviews? 0.8`, `~mail` */

@@ -45,7 +45,7 @@ const TABLE: readonly (readonly [rule: string, value: unknown, ...faults: readon
   [
     'a step of two kinds',
     steps({ call: 'b', send: 'b' }),
-    'services.web.steps[0]: it is call and send at once; give exactly one of call, send, parallel, sequence, oneOf, work',
+    'services.web.steps[0]: it is call and send at once; give exactly one of call, send, parallel, sequence, oneOf, work, fault',
   ],
   [
     'a wrong type',
