@@ -1,7 +1,9 @@
+import { explainTail } from '../lib/flows/analysis/explain-tail';
 import type { Flow, Span } from '../lib/flows/flow';
 import type { Run } from '../lib/flows/read-run';
 import { runJson } from '../lib/flows/run-json';
 import { type ReportWithFlows, reportRun } from '../lib/flows/run-report';
+import { tailText } from '../lib/flows/text/analysis-text';
 import { reportText } from '../lib/flows/text/report-text';
 import type { Style } from '../lib/flows/text/style';
 import type { LogSource } from '../lib/logs/log-source';
@@ -12,6 +14,7 @@ import { notices } from './notices';
 import { openAdhoc, openRun } from './open-run';
 import { fileOutput, type Output, standardOutput } from './output';
 import { parseWait, settledRun } from './settled-run';
+import { writeComparison } from './timeline-compare';
 import { EXPORTS, exportFlows, isExport } from './timeline-export';
 
 interface Options {
@@ -22,6 +25,7 @@ interface Options {
   readonly service?: string;
   readonly raw?: boolean;
   readonly clocks?: boolean;
+  readonly against?: string;
   readonly topology?: string;
   readonly since?: string;
   readonly out?: string;
@@ -34,6 +38,8 @@ const FORMATS = ['text', 'json', ...Object.keys(EXPORTS)];
 const SLOWEST_SHOWN = 3;
 const FAILED_SHOWN = 3;
 const ALL_FAILED_SHOWN = 50;
+/** Of fewer flows the slowest hundredth is no five. */
+const LEAST_FOR_TAIL = 500;
 
 runCommand((program) => {
   program
@@ -54,6 +60,7 @@ runCommand((program) => {
     .option('--service <service>', 'only flows that the service took part in')
     .option('--raw', "show each host's own time beside the bars")
     .option('--clocks', "with text: every host's clock, and not only what is remarkable")
+    .option('--against <run-id>', 'what got slower or faster than in that run, with intervals; text or json')
     .option('--topology <name>', 'with adhoc: whose requests')
     .option('--since <duration>', 'with adhoc: how far back, such as 30s, 15m or 1h (default: 1h)')
     .option(
@@ -82,7 +89,23 @@ runCommand((program) => {
         const file = options.out ?? pageFor(id, options);
         const output = file === undefined ? standardOutput : await fileOutput(file);
         try {
-          if (options.format === 'text') await writeText(run, source, options, selection.slowest, output);
+          if (options.against !== undefined) {
+            const other = await settledRun(
+              () => openRun(options.against as string, where),
+              parseWait(options.wait),
+              where.notices,
+            );
+            try {
+              await writeComparison(
+                run,
+                other.run,
+                { json: options.format === 'json', style: terminalStyle(output) },
+                output,
+              );
+            } finally {
+              other.close();
+            }
+          } else if (options.format === 'text') await writeText(run, source, options, selection.slowest, output);
           else await writeFlows(run, options, selection.slowest, output);
         } finally {
           await output.close();
@@ -118,6 +141,9 @@ async function writeText(
   })) {
     await output.write(`${line}\n`);
   }
+  if (onlyFlow || result.report.statistics.flows < LEAST_FOR_TAIL) return;
+  const tail = explainTail(run, result.report.statistics.duration.percentile(0.99));
+  if (tail) for (const line of ['', ...tailText(tail, style)]) await output.write(`${line}\n`);
 }
 
 /** A page on a terminal helps nobody: it goes to a file of the run's name. */
@@ -199,7 +225,7 @@ interface Parsed {
   readonly sinceMs: number;
 }
 
-function parseOptions(id: string, { format, flow, slowest, topology, since }: Options): Parsed {
+function parseOptions(id: string, { format, flow, slowest, topology, since, against }: Options): Parsed {
   const faults: Fault[] = [];
   const fault = (where: string, problem: string, remedy: string): void => {
     faults.push({ where, problem, remedy });
@@ -214,6 +240,9 @@ function parseOptions(id: string, { format, flow, slowest, topology, since }: Op
   const count = slowest === undefined ? undefined : Number(slowest);
   if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= 1000)) {
     fault('--slowest', `${slowest} is no count`, 'give a whole number up to 1000');
+  }
+  if (against !== undefined && format !== 'text' && format !== 'json') {
+    fault('--against', `compares in text and json, not in ${format}`, 'leave --format out, or give json');
   }
   const sinceMs = durationMs(since ?? '1h');
   if (sinceMs === undefined) fault('--since', `${since} is no duration`, 'give one such as 30s, 15m, 1h or 2d');
