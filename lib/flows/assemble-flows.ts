@@ -1,5 +1,5 @@
 import { FLAG, flagsOf, hexOf, VIA, viaOf, WORD } from './event-record';
-import type { SpanTable } from './group-spans';
+import { type SpanTable, sameTrace } from './group-spans';
 import type { Pairing } from './pair-receipts';
 import type { FlowNode, FlowWarning, SpanNode } from './span-node';
 
@@ -11,7 +11,7 @@ import type { FlowNode, FlowWarning, SpanNode } from './span-node';
 export function assembleFlows(table: SpanTable, pairing: Pairing): readonly FlowNode[] {
   const { words, spans } = table;
   const flows: FlowNode[] = [];
-  const byTrace = new Map<string, FlowNode[]>();
+  const byTrace = traceIndex(words);
 
   const add = (client: SpanNode | null, root: SpanNode, orphans: SpanNode[] = []): FlowNode => {
     const flow: FlowNode = { client, root, orphans, warnings: [], complete: true };
@@ -19,29 +19,24 @@ export function assembleFlows(table: SpanTable, pairing: Pairing): readonly Flow
     claim(root);
     for (const orphan of orphans) claim(orphan);
     flows.push(flow);
-    const trace = hexOf(words, root.record + WORD.TRACE, 4);
-    const others = byTrace.get(trace);
-    if (others) others.push(flow);
-    else byTrace.set(trace, [flow]);
+    byTrace.add(flow);
     return flow;
   };
 
   for (const span of spans) {
-    if (!span.isClient) continue;
-    const children = span.calls.flatMap(({ child }) => (child ? [child] : []));
-    add(span, children[0] ?? span);
+    if (span.isClient) add(span, span.calls.find(({ child }) => child !== null)?.child ?? span);
   }
   const orphans: SpanNode[] = [];
   for (const span of pairing.parentless) {
     if (isRoot(words, span)) add(null, span);
     else orphans.push(span);
   }
-  for (const [trace, own] of byTrace) {
-    if (own.length < 2) continue;
+  for (const own of byTrace.several()) {
+    const trace = hexOf(words, (own[0] as FlowNode).root.record + WORD.TRACE, 4);
     for (const flow of own) flow.warnings.push(secondRoot(trace, own.length));
   }
   const adopt = (span: SpanNode, warning: FlowWarning): void => {
-    const own = byTrace.get(hexOf(words, span.record + WORD.TRACE, 4)) ?? [];
+    const own = byTrace.flowsOf(span);
     // Which of several flows of a trace an orphan belongs to is unknown, so all of them are in doubt.
     for (const flow of own.slice(1)) flow.warnings.push(warning);
     const flow = own[0];
@@ -81,8 +76,7 @@ function cut(span: SpanNode): void {
     const wasMadeUp = call.sent < 0 && call.ended < 0;
     if (wasMadeUp) call.caller.calls.splice(call.caller.calls.indexOf(call), 1);
   }
-  const at = parent?.queued.indexOf(span) ?? -1;
-  if (at >= 0) parent?.queued.splice(at, 1);
+  if (parent) parent.queued = parent.queued.filter((other) => other !== span);
 }
 
 /** Marks a tree as belonging to a flow; stops where it meets itself. */
@@ -94,6 +88,44 @@ function claim(span: SpanNode): void {
     for (const { child } of node.calls) if (child) stack.push(child);
     for (const child of node.queued) stack.push(child);
   }
+}
+
+/** Flows by trace id. */
+interface TraceIndex {
+  add(flow: FlowNode): void;
+  flowsOf(span: SpanNode): readonly FlowNode[];
+  /** Those of each trace that has more than one. */
+  several(): readonly (readonly FlowNode[])[];
+}
+
+/** By the last word of the trace id, which is as good as random; a text for each flow's would cost more than the rest. */
+function traceIndex(words: Int32Array): TraceIndex {
+  const lists = new Map<number, FlowNode[]>();
+  const shared = new Set<FlowNode[]>();
+  const lastWord = ({ record }: SpanNode): number => words[record + WORD.TRACE + 3] as number;
+  const flowsOf = (span: SpanNode): readonly FlowNode[] =>
+    (lists.get(lastWord(span)) ?? []).filter(({ root }) => sameTrace(words, root.record, span.record));
+
+  return {
+    flowsOf,
+    add(flow) {
+      const key = lastWord(flow.root);
+      const list = lists.get(key);
+      if (list) shared.add(list);
+      if (list) list.push(flow);
+      else lists.set(key, [flow]);
+    },
+    several() {
+      const found: (readonly FlowNode[])[] = [];
+      for (const list of shared) {
+        for (const flow of list) {
+          const own = flowsOf(flow.root);
+          if (own.length > 1 && own[0] === flow) found.push(own);
+        }
+      }
+      return found;
+    },
+  };
 }
 
 function secondRoot(trace: string, count: number): FlowWarning {

@@ -64,10 +64,9 @@ const LOSS: ReadonlySet<FlowNode['warnings'][number]['kind']> = new Set([
 
 function judgeTree(top: SpanNode, flow: FlowNode, table: SpanTable, pairing: Pairing, run: RunKnowledge): void {
   const stack = [top];
-  const met = new Set<SpanNode>();
   for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
-    if (met.has(span)) continue;
-    met.add(span);
+    if (span.judged) continue;
+    span.judged = true;
     judgeSpan(span, flow, table, pairing, run);
     for (const call of span.calls) {
       if (call.child) stack.push(call.child);
@@ -83,31 +82,39 @@ function judgeSpan(span: SpanNode, { warnings }: FlowNode, { words }: SpanTable,
     warnings.push({ kind: 'lost-span', text: `${name} answered, but all its events of that request are lost` });
     return;
   }
-  const { instance } = run.processes[span.origin] as ProcessLog;
-  const id = (): string => `request ${hexOf(words, span.record + WORD.REQUEST, 2)} at ${instance}`;
   if (!isWhole(span)) {
-    warnings.push({ kind: 'lost-events', text: `${id()}: ${whatIsLost(span)}` });
+    warnings.push({ kind: 'lost-events', text: `${nameOf(span, words, run)}: ${whatIsLost(span)}` });
   } else if (span.expected > 0 && span.events > span.expected) {
-    const text = `${id()}: ${span.events} events, where its last one counts ${span.expected}`;
+    const text = `${nameOf(span, words, run)}: ${span.events} events, where its last one counts ${span.expected}`;
     warnings.push({ kind: 'too-many-events', text });
   }
   if (span.received >= 0) {
     const isSend = span.status === 202 && viaOf(words[span.received] as number) === VIA.mesh;
     if (isSend && span.queued.length === 0) {
-      warnings.push({ kind: 'queued-work-missing', text: `${id()}: accepted with 202, its work left no event` });
+      warnings.push({
+        kind: 'queued-work-missing',
+        text: `${nameOf(span, words, run)}: accepted with 202, its work left no event`,
+      });
     }
     const sent = span.call?.sent ?? -1;
     if (sent >= 0 && hlcMillis(words, span.received) < hlcMillis(words, sent)) {
-      const text = `${id()}: received before it was sent, by the hybrid clock`;
+      const text = `${nameOf(span, words, run)}: received before it was sent, by the hybrid clock`;
       warnings.push({ kind: 'clock-order', text });
     }
   }
   if (pairing.twice.has(span)) {
-    warnings.push({ kind: 'received-twice', text: `${id()}: answers a call that another request answers` });
+    warnings.push({
+      kind: 'received-twice',
+      text: `${nameOf(span, words, run)}: answers a call that another request answers`,
+    });
   }
   if (pairing.unannounced.has(span)) {
-    warnings.push({ kind: 'unknown-call', text: `${id()}: its caller logged no such call` });
+    warnings.push({ kind: 'unknown-call', text: `${nameOf(span, words, run)}: its caller logged no such call` });
   }
+}
+
+function nameOf({ record, origin }: SpanNode, words: Int32Array, run: RunKnowledge): string {
+  return `request ${hexOf(words, record + WORD.REQUEST, 2)} at ${(run.processes[origin] as ProcessLog).instance}`;
 }
 
 function whatIsLost({ isClient, calls, received, expected, events }: SpanNode): string {

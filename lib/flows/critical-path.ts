@@ -19,16 +19,41 @@ export function markCriticalPath({ root, client }: FlowNode, words: Int32Array):
   }
 }
 
+/** Up to so many calls looking through them again and again is quicker than sorting. */
+const FEW_CALLS = 16;
+
 function criticalCalls(calls: readonly CallNode[], words: Int32Array): readonly CallNode[] {
-  if (calls.length === 0) return calls;
-  const ended = calls.filter((call) => call.ended >= 0);
-  if (ended.length < 2) return ended;
-  const seqAt = (record: number): number => (words[record + WORD.SEQ] as number) >>> 0;
-  ended.sort((a, b) => seqAt(b.ended) - seqAt(a.ended));
+  // Nothing to choose from, as in most spans.
+  if (calls.length === 0 || (calls.length === 1 && (calls[0] as CallNode).ended >= 0)) return calls;
+  const path: CallNode[] = [];
   let before = Number.POSITIVE_INFINITY;
-  return ended.filter((call) => {
-    if (seqAt(call.ended) >= before) return false;
-    before = seqAt(call.sent >= 0 ? call.sent : call.ended);
-    return true;
-  });
+  const take = (call: CallNode): void => {
+    path.push(call);
+    before = sequenceAt(words, call.sent >= 0 ? call.sent : call.ended);
+  };
+  if (calls.length > FEW_CALLS) {
+    const ended = calls.filter((call) => call.ended >= 0);
+    ended.sort((a, b) => sequenceAt(words, b.ended) - sequenceAt(words, a.ended));
+    for (const call of ended) if (sequenceAt(words, call.ended) < before) take(call);
+    return path;
+  }
+  for (let call = lastBefore(calls, before, words); call !== null; call = lastBefore(calls, before, words)) take(call);
+  return path;
+}
+
+function lastBefore(calls: readonly CallNode[], before: number, words: Int32Array): CallNode | null {
+  let last: CallNode | null = null;
+  let lastSeq = -1;
+  for (const call of calls) {
+    const seq = call.ended >= 0 ? sequenceAt(words, call.ended) : before;
+    if (seq < before && seq > lastSeq) {
+      last = call;
+      lastSeq = seq;
+    }
+  }
+  return last;
+}
+
+function sequenceAt(words: Int32Array, record: number): number {
+  return (words[record + WORD.SEQ] as number) >>> 0;
 }

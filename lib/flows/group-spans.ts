@@ -1,4 +1,4 @@
-import { FLAG, flagsOf, KIND, kindOf, statusOf, WORD } from './event-record';
+import { FLAG, flagsOf, KIND, kindOf, SHORT_WORDS, statusOf, WORD } from './event-record';
 import { eachRecord } from './event-store';
 import { type CallNode, newSpan, type SpanNode } from './span-node';
 
@@ -13,24 +13,49 @@ export interface SpanTable {
   insert(span: SpanNode, id: number): void;
 }
 
+/** Working memory for grouping part after part: a table is valid until it is used for the next part. */
+export interface GroupingMemory {
+  /** Arrays with room for as many records; `slots` has a size of its own, and holds zeros. */
+  of(records: number, slots: number): Readonly<Record<(typeof COLUMNS)[number] | 'slots', Int32Array>>;
+}
+
+const COLUMNS = ['records', 'groupOf', 'firstRecords', 'sizes', 'ends', 'sorted'] as const;
+
+export function groupingMemory(): GroupingMemory {
+  let memory = new Int32Array(0);
+  return {
+    of(records, slots) {
+      const needed = COLUMNS.length * records + slots;
+      if (memory.length < needed) memory = new Int32Array(Math.ceil(1.25 * needed));
+      const column = (index: number): Int32Array => memory.subarray(index * records, (index + 1) * records);
+      return {
+        records: column(0),
+        groupOf: column(1),
+        firstRecords: column(2),
+        sizes: column(3),
+        ends: column(4),
+        sorted: column(5),
+        slots: memory.subarray(COLUMNS.length * records, needed).fill(0),
+      };
+    },
+  };
+}
+
 /**
  * Gathers the events of each request. Within a span the process's own sequence is the order; requests that bear the same
  * id in different processes stay apart.
  */
-export function groupSpans(words: Int32Array, isClient: (origin: number) => boolean): SpanTable {
+export function groupSpans(
+  words: Int32Array,
+  isClient: (origin: number) => boolean,
+  memory: GroupingMemory = groupingMemory(),
+): SpanTable {
   const floats = new Float64Array(words.buffer, words.byteOffset, words.length >> 1);
+  const most = Math.ceil(words.length / SHORT_WORDS) + 1;
+  const nextFree = powerOfTwo(2 * most);
+  const { records, groupOf, firstRecords, sizes, ends, sorted, slots } = memory.of(most, nextFree);
   let events = 0;
-  eachRecord(words, () => {
-    events += 1;
-  });
-  const records = new Int32Array(events);
-  const groupOf = new Int32Array(events);
-  const nextFree = powerOfTwo(2 * events + 2);
-  /** Open addressing: number of a group + 1. */
-  const slots = new Int32Array(nextFree);
-  const firstRecords: number[] = [];
-  const sizes: number[] = [];
-  let count = 0;
+  let groups = 0;
   eachRecord(words, (record) => {
     let slot = hashAt(words, record + WORD.TRACE, record + WORD.REQUEST) & (nextFree - 1);
     let group = -1;
@@ -43,25 +68,23 @@ export function groupSpans(words: Int32Array, isClient: (origin: number) => bool
       slot = (slot + 1) & (nextFree - 1);
     }
     if (group < 0) {
-      group = firstRecords.length;
+      group = groups++;
       slots[slot] = group + 1;
-      firstRecords.push(record);
-      sizes.push(0);
+      firstRecords[group] = record;
+      sizes[group] = 0;
     }
     sizes[group] = (sizes[group] as number) + 1;
-    records[count] = record;
-    groupOf[count] = group;
-    count += 1;
+    records[events] = record;
+    groupOf[events] = group;
+    events += 1;
   });
 
   // Counting sort: each span's records side by side, in the order read.
-  const ends = new Int32Array(firstRecords.length);
   let sum = 0;
-  for (let group = 0; group < sizes.length; group++) {
+  for (let group = 0; group < groups; group++) {
     ends[group] = sum;
     sum += sizes[group] as number;
   }
-  const sorted = new Int32Array(events);
   for (let i = 0; i < events; i++) {
     const group = groupOf[i] as number;
     sorted[ends[group] as number] = records[i] as number;
@@ -69,7 +92,7 @@ export function groupSpans(words: Int32Array, isClient: (origin: number) => bool
   }
 
   const spans: SpanNode[] = [];
-  for (let group = 0; group < firstRecords.length; group++) {
+  for (let group = 0; group < groups; group++) {
     const end = ends[group] as number;
     const start = end - (sizes[group] as number);
     sortBySequence(words, sorted, start, end);
@@ -121,7 +144,7 @@ function spanFrom(
     else if (kind === KIND.RESULT_PRODUCED) span.result = record;
     else if (kind === KIND.RESPONSE_SENT) span.ended = record;
     else if (kind === KIND.ERROR) span.error = record;
-    else span.faults.push(record);
+    else span.faults = [...span.faults, record];
     const announced = words[record + WORD.SPAN_EVENTS] as number;
     if (announced > 0) {
       span.expected = announced;

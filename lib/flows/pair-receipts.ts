@@ -49,7 +49,7 @@ function pair(
   if (parent === undefined || parent === span) return false;
   span.parent = parent;
   if (isQueued(words, span, parent)) {
-    parent.queued.push(span);
+    parent.queued = [...parent.queued, span];
     return true;
   }
   const call = callsOf(parent, record + WORD.PLACE);

@@ -3,7 +3,7 @@ import { judgeCompleteness, type RunKnowledge } from './completeness';
 import { markCriticalPath } from './critical-path';
 import { WORD, wallMillis } from './event-record';
 import type { EventStore } from './event-store';
-import { groupSpans, type SpanTable } from './group-spans';
+import { groupingMemory, groupSpans, type SpanTable } from './group-spans';
 import { pairReceipts } from './pair-receipts';
 import type { FlowNode } from './span-node';
 import { firstEvent } from './span-times';
@@ -30,11 +30,12 @@ export interface FlowBatch {
  */
 export function* rebuildFlows(store: EventStore, run: RunKnowledge, only?: ReadonlySet<number>): Generator<FlowBatch> {
   const { parts } = store;
+  const memory = groupingMemory();
   for (let part = 0; part < parts; part++) {
     if (only && !only.has(part)) continue;
     const words = store.part(part);
     if (words.length === 0) continue;
-    const table = groupSpans(words, (origin) => run.isClient(origin));
+    const table = groupSpans(words, (origin) => run.isClient(origin), memory);
     const pairing = pairReceipts(table);
     const flows = assembleFlows(table, pairing);
     judgeCompleteness(flows, table, pairing, run);
@@ -45,12 +46,11 @@ export function* rebuildFlows(store: EventStore, run: RunKnowledge, only?: Reado
 
 function sortByStart(flows: readonly FlowNode[], table: SpanTable): readonly FlowNode[] {
   const { words } = table;
-  return flows
-    .map((flow) => ({ flow, at: wallMillis(words, firstEvent(table, flow.root)) }))
-    .sort(
-      (a, b) =>
-        a.at - b.at ||
-        (words[a.flow.root.record + WORD.SEQ] as number) - (words[b.flow.root.record + WORD.SEQ] as number),
-    )
-    .map(({ flow }) => flow);
+  const starts = Float64Array.from(flows, ({ root }) => wallMillis(words, firstEvent(table, root)));
+  if (starts.every((start, index) => index === 0 || (starts[index - 1] as number) < start)) return flows;
+  const sequence = (index: number): number => words[(flows[index] as FlowNode).root.record + WORD.SEQ] as number;
+  const order = Int32Array.from(flows.keys()).sort(
+    (a, b) => (starts[a] as number) - (starts[b] as number) || sequence(a) - sequence(b),
+  );
+  return Array.from(order, (index) => flows[index] as FlowNode);
 }

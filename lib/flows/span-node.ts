@@ -14,7 +14,8 @@ export interface SpanNode {
   ended: number;
   /** An error of the request itself. */
   error: number;
-  readonly faults: number[];
+  /** Replaced, not pushed to: most spans share one empty list. */
+  faults: readonly number[];
   /** How many events were found, and how many the last one announces (0: it is not there, or does not say). */
   events: number;
   expected: number;
@@ -23,7 +24,7 @@ export interface SpanNode {
   /** In the order sent. */
   readonly calls: CallNode[];
   /** The work of a `send` that this span answered with 202. */
-  readonly queued: SpanNode[];
+  queued: readonly SpanNode[];
   parent: SpanNode | null;
   /** The call that this span answers. */
   call: CallNode | null;
@@ -31,6 +32,8 @@ export interface SpanNode {
   readonly inferred: boolean;
   critical: boolean;
   inFlow: boolean;
+  /** Whether its completeness is settled. */
+  judged: boolean;
 }
 
 /** One attempt to have a request answered, as its sender saw it. */
@@ -70,6 +73,9 @@ export interface FlowWarning {
   readonly text: string;
 }
 
+const NO_FAULTS: readonly number[] = Object.freeze([]);
+const NO_SPANS: readonly SpanNode[] = Object.freeze([]);
+
 export function newSpan(record: number, origin: number, isClient: boolean, inferred: boolean): SpanNode {
   return {
     record,
@@ -79,17 +85,18 @@ export function newSpan(record: number, origin: number, isClient: boolean, infer
     result: -1,
     ended: -1,
     error: -1,
-    faults: [],
+    faults: NO_FAULTS,
     events: 0,
     expected: 0,
     status: 0,
     durationMs: Number.NaN,
     calls: [],
-    queued: [],
+    queued: NO_SPANS,
     parent: null,
     call: null,
     inferred,
     critical: false,
     inFlow: false,
+    judged: false,
   };
 }
