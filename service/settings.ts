@@ -176,7 +176,8 @@ function readSlice(path: string, where: string, faults: Fault[]): Slice | undefi
   const wellFormed =
     [topology, seed, edgePrefix, service?.name].every((part) => typeof part === 'string') &&
     Number.isInteger(epoch) &&
-    typeof service?.endpoints === 'object';
+    typeof service?.endpoints === 'object' &&
+    Array.isArray(service?.faults);
   if (wellFormed) return value as Slice;
   faults.push({ where, problem: `${path} is no slice of a topology`, remedy: 'give the file that the launcher wrote' });
   return undefined;
