@@ -87,7 +87,7 @@ async function makeAttempt(
   const placeHash = childPlace(span.draws.place, instruction.idHash, repetition, attempt);
   const place = formatHash(placeHash);
   const path = concretePath(step, span.draws, repetition);
-  const body = requestBody(requestBytes(step, span.draws, repetition));
+  const body = instruction.message?.body ?? requestBody(requestBytes(step, span.draws, repetition));
   let avoid = NONE;
   let last: Attempt | undefined;
   let delayedMs = 0;
@@ -238,7 +238,7 @@ function attemptFields(
 }
 
 function requestHeaders(
-  { kind }: OutgoingInstruction,
+  { kind, message }: OutgoingInstruction,
   span: Span,
   caller: Caller,
   clock: string,
@@ -258,6 +258,7 @@ function requestHeaders(
   if (span.tracestate !== '') headers[HEADERS.tracestate] = span.tracestate;
   if (kind === 'send') headers[HEADERS.prefer] = RESPOND_ASYNC;
   if (body !== null) headers['content-type'] = 'text/plain';
+  if (message) Object.assign(headers, message.headers);
   return headers;
 }
 

@@ -7,12 +7,14 @@ import { parseStamp } from '../lib/model/hybrid-clock';
 import { newRequestId } from '../lib/model/trace-context';
 import { type Answer, answerBody, answerHead, answerHeaders } from './answer';
 import type { Caller } from './call';
+import type { Errand, ErrandRoute, Refusal } from './errand';
 import { errorField, quote, roundMs } from './event-line';
 import type { SpanLog } from './event-log';
 import type { FaultEnd, FaultyAnswer } from './faults/effects';
 import { hangUp } from './faults/hang';
 import { resetConnection } from './faults/reset';
 import { type Failure, NOTHING, type Outcome } from './outcome';
+import type { Overlays } from './overlay';
 import type { Program, Route } from './program';
 import { drainBody, hasBody } from './request-body';
 import type { SendQueue } from './send-queue';
@@ -24,7 +26,7 @@ import { baggageReader, readTrace, single } from './trace-headers';
 export type Via = 'edge' | 'mesh';
 
 /** What the router found: a route, no such path, or a path without this method. */
-export type Match = Route | 'unknown path' | 'unknown method';
+export type Match = Route | ErrandRoute | 'unknown path' | 'unknown method';
 
 /** Handles one request from its head to its last event; the server writes what it resolves to, if anything. Never rejects. */
 export type Handler = (
@@ -41,6 +43,9 @@ export interface HandlerParts {
   readonly sends: SendQueue;
   /** Requests under way, `send`s not counted; and whether the node is going down. */
   readonly state: HandlerState;
+  readonly overlays: Overlays;
+  /** Logs that somebody was refused, and what. */
+  forbidden(request: IncomingMessage, via: Via, purpose: string, reason: string): void;
 }
 
 export interface HandlerState {
@@ -65,7 +70,7 @@ type Drop = Extract<FaultEnd, { readonly drop: unknown }>;
 
 type RequestError = Failure | { readonly kind: ErrorKind; readonly message: string };
 
-export function requestHandler({ service, caller, sends, state }: HandlerParts): Handler {
+export function requestHandler({ service, caller, sends, state, overlays, forbidden }: HandlerParts): Handler {
   const { log, instance } = caller;
   const head = answerHead({ service, instance });
   const readBaggage = baggageReader();
@@ -137,6 +142,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       const failure: Failure = { kind: 'DEADLINE', step: '', message: 'no time was left on arrival' };
       return { responses: '', failure };
     }
+    if (span.errand) return span.errand.run(span, caller);
     const { before, after } = span.route.faults;
     if (before.length + after.length > 0 || span.rules) return runAmongFaults(span);
     if (span.route.steps.length === 0) return NOTHING;
@@ -162,6 +168,7 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       failure && failure.kind !== 'DEADLINE' && failure.kind !== 'FAULT'
         ? { ...failure, kind: 'STEP_FAILED' }
         : failure;
+    if (span.errand) return { status, body: span.errand.answer(error), error };
     return { status, body: answerBody(head, span.requestId, list, payload, error), error };
   };
 
@@ -258,11 +265,22 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       if (match === 'unknown method') return refuse(405, 'NOT_FOUND', 'the path has no endpoint of this method');
       return refuse(404, 'NOT_FOUND', 'no endpoint has this path');
     }
-    if (hasBody(request)) {
+    const brought = baggage.overlay === undefined ? undefined : overlays(baggage.overlay, via);
+    let refused: Refusal | undefined = brought && 'status' in brought ? brought : undefined;
+    if (refused?.status === 403) forbidden(request, via, 'overlay', refused.message);
+    let errand: Errand | undefined;
+    const { begin } = route as Partial<ErrandRoute>;
+    if (!refused && begin) {
+      const begun = await begin(request, via, program);
+      if ('status' in begun) refused = begun;
+      else errand = begun;
+    } else if (hasBody(request)) {
       const bodyEnd = await drainBody(request);
       if (bodyEnd === 'large') return refuse(413, 'BAD_REQUEST', `the body is above ${LIMITS.bodyBytes} bytes`);
       if (bodyEnd === 'gone') return refuse(400, 'BAD_REQUEST', 'the body ended early');
     }
+
+    if (refused) return refuse(refused.status, refused.kind, refused.message);
 
     const handedDown = mesh ? single(headers[HEADERS.deadline]) : undefined;
     const deadlineMs =
@@ -283,12 +301,13 @@ export function requestHandler({ service, caller, sends, state }: HandlerParts):
       deadlineAt: startedAt + deadlineMs,
       ordinal: ++route.handled.count,
       queued: false,
-      rules: undefined,
+      rules: brought && 'rules' in brought ? brought.rules : undefined,
+      errand,
       faulty: undefined,
     };
     if (caller.faults.awaiting) caller.faults.requestCame();
 
-    if (mesh && wantsAsync(single(headers[HEADERS.prefer]))) {
+    if (mesh && !errand && wantsAsync(single(headers[HEADERS.prefer]))) {
       if (state.stopping) return refuse(503, 'OVERLOAD', 'the node is stopping');
       const accepted = span;
       if (!sends.offer(() => work(accepted))) return refuse(503, 'OVERLOAD', 'the queue is full');

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, Server as TcpServer } from 'node:net';
 import { CLOCK_PERIOD_MS, LIMITS } from '../lib/model/contract';
 import type { ClockSource } from '../lib/model/event';
@@ -7,14 +7,17 @@ import { clockReport } from './clock-report';
 import { type Control, startControl } from './control';
 import { type EventLog, openEventLog } from './event-log';
 import { faultEngine } from './faults/engine';
+import { guard, whoAsked } from './forbidden';
 import { type HandlerState, requestHandler, type Via } from './handler';
 import { healthChecks } from './health';
+import { itineraries } from './itinerary';
 import type { Discovery, HttpClient } from './outgoing';
+import { overlays } from './overlay';
 import { pausableListeners } from './pausable-listeners';
 import { compile, type Handled, type Program } from './program';
 import { sendQueue } from './send-queue';
 import type { ServerFactory } from './server';
-import { httpServer } from './server-http';
+import { httpServer, writeAnswer } from './server-http';
 import { koaServer } from './server-koa';
 import type { Access } from './settings';
 
@@ -101,11 +104,22 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const listeners = pausableListeners(servers, config.address, () => state.stopping);
   const { alone = false } = config;
   const faults = faultEngine({ instance, log, alone, clock, unready, listeners }, config.restarts ?? 0);
+  const forbidden = (request: IncomingMessage, via: Via, purpose: string, reason: string): void => {
+    const message = `${purpose} refused to ${whoAsked(request, via === 'edge')} at the ${via} port: ${reason}`;
+    log.processEvent('ERROR', { error: { kind: 'FORBIDDEN', message } });
+  };
   const handle = requestHandler({
     service: service.name,
     caller: { log, instance, discovery, client, faults },
     sends,
     state,
+    overlays: overlays(config.access, slice.topology, service.name),
+    forbidden,
+  });
+  const itineraryOf = itineraries({
+    access: config.access,
+    guarded: config.access && guard(config.access.key, slice.topology),
+    forbidden,
   });
   const health = healthChecks({
     service: service.name,
@@ -133,7 +147,12 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
         requestTimeout: REQUEST_TIMEOUT_MS,
         connectionsCheckingInterval: 5_000,
       },
-      (request, response) => live.current.listeners[via](request, response),
+      (request, response) => {
+        const { program, listeners } = live.current;
+        const errand = itineraryOf(request, via, program);
+        if (errand) void writeAnswer(handle(request, response, via, program, errand), response);
+        else listeners[via](request, response);
+      },
     );
     servers.push(server);
     await new Promise<void>((resolve, reject) => {

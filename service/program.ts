@@ -51,6 +51,8 @@ export interface OutgoingInstruction {
   readonly calleeField: string;
   /** Faults that may strike its attempts on this instance: its own, then those of rules. */
   readonly faults: readonly FaultRule[];
+  /** What is sent in the place of filler. */
+  readonly message?: { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> };
 }
 
 /** Requests handled, by the endpoint's key: outlives a change of the program. */

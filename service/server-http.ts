@@ -11,7 +11,7 @@ export function httpServer(program: Program, via: Via, { handle, health }: Serve
     const path = pathOf(request.url as string);
     const report = health(path, method);
     if (report) void writeHealth(report, response);
-    else void write(handle(request, response, via, program, matchRoute(program, path, method, via)), response);
+    else void writeAnswer(handle(request, response, via, program, matchRoute(program, path, method, via)), response);
   };
 }
 
@@ -28,7 +28,8 @@ function matchRoute({ routes }: Program, path: string, method: string, via: Via)
   return pathIsKnown ? 'unknown method' : 'unknown path';
 }
 
-async function write(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
+/** Writes what the handler resolves to, if anything. */
+export async function writeAnswer(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
   const given = await answer;
   if (!given) return;
   const { status, headers, body, bytes, close, faulty } = given;

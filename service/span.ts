@@ -1,5 +1,6 @@
 import type { DrawContext } from '../lib/model/draw';
 import type { FaultRule } from '../lib/model/fault';
+import type { Errand } from './errand';
 import type { SpanLog } from './event-log';
 import type { FaultyAnswer } from './faults/effects';
 import type { Program, Route } from './program';
@@ -32,6 +33,8 @@ export interface Span {
   readonly queued: boolean;
   /** Faults that the request's own flow brings along. */
   readonly rules: readonly FaultRule[] | undefined;
+  /** What the request itself asks for in the place of its endpoint's steps. */
+  readonly errand?: Errand | undefined;
   /** What faults make of its answer. */
   faulty: FaultyAnswer | undefined;
 }

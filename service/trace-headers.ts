@@ -15,6 +15,8 @@ export interface Baggage {
   readonly run: string;
   readonly key: string | undefined;
   readonly handedOn: string;
+  /** Faults that the flow brings along, as yet unread. */
+  readonly overlay: string | undefined;
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -64,6 +66,7 @@ function readBaggage(header: string | undefined): Baggage {
     run: runIsValid ? run : ADHOC_RUN,
     key: keyIsValid ? key : undefined,
     handedOn: formatBaggage(members),
+    overlay: members.get(BAGGAGE.overlay),
   };
 }
 

@@ -64,6 +64,8 @@ export interface FaultRule {
   readonly probability?: number;
   /** Strikes from the n-th request on that the endpoint handles in this process, counted from 1. */
   readonly fromRequest?: number;
+  /** Overlays only, on calls: strikes the n-th attempt that a request makes of a fitting call, counted from 1. */
+  readonly nth?: number;
   /** Strikes on these instances only; every one when left out. */
   readonly instances?: readonly string[];
   /** Ends so long after the rule first could strike in a process: from its n-th request, or its start. */

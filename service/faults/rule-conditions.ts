@@ -20,6 +20,16 @@ const NONE: readonly FaultRule[] = [];
 export function ruleConditions(instance: string): RuleConditions {
   /** When each rule could first strike, by the monotonic clock; undefined until then. */
   const firstAt = new Map<string, number | undefined>();
+  /** How often each rule that waits for its n-th call has met one, by the request. */
+  const met = new WeakMap<Span, Map<string, number>>();
+
+  const isNth = ({ id, nth }: FaultRule, span: Span): boolean => {
+    if (nth === undefined) return true;
+    const counts = met.get(span) ?? new Map<string, number>();
+    met.set(span, counts);
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+    return counts.get(id) === nth;
+  };
 
   return {
     take: (rules) => {
@@ -39,9 +49,10 @@ export function ruleConditions(instance: string): RuleConditions {
       firstAt.set(id, first);
       return now < first + forMs;
     },
-    brought: ({ rules, route }, at, step) => {
+    brought: (span, at, step) => {
+      const { rules, route } = span;
       if (!rules) return NONE;
-      return rules.filter((rule) => rule.at === at && concerns(rule, route.endpoint.key, step));
+      return rules.filter((rule) => rule.at === at && concerns(rule, route.endpoint.key, step) && isNth(rule, span));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { createGotClient } from '../../service/client-got';
 import { createUndiciClient } from '../../service/client-undici';
 import { type RunningNode, startNode } from '../../service/node';
 import type { Discovery, Instance } from '../../service/outgoing';
+import type { Access } from '../../service/settings';
 
 /** Each server with each client: what is promised of a node holds for all of them. */
 export const STACKS: readonly { readonly server: ServerKind; readonly client: ClientKind }[] = [
@@ -47,9 +48,17 @@ export interface Mesh {
 }
 
 /** A topology as nodes in this process, which find each other by a table instead of DNS. */
-export async function startMesh(t: ExecutionContext, spec: TopologySpec, without: string[] = []): Promise<Mesh> {
+export async function startMesh(
+  t: ExecutionContext,
+  spec: TopologySpec,
+  without: string[] = [],
+  access?: Pick<Access, 'key' | 'publicFaults'>,
+): Promise<Mesh> {
   const topology = resolve(spec, spec.name ?? 'test');
   const folder = await mkdtemp(join(tmpdir(), 'microcosm-test-'));
+  const graph = join(folder, 'graph.json');
+  const callees = Object.values(topology.services).map((service) => [service.name, service.callees]);
+  await writeFile(graph, JSON.stringify(Object.fromEntries(callees)));
   const table = new Map<string, Instance[]>();
   const nodes = new Map<string, RunningNode>();
   for (const service of Object.values(topology.services)) {
@@ -65,6 +74,7 @@ export async function startMesh(t: ExecutionContext, spec: TopologySpec, without
         meshPort: 0,
         edgePort: 0,
         clock: 'machine',
+        access: access && { ...access, controlPort: 0, graph },
         discovery: tableDiscovery(table),
         client: service.client === 'got' ? createGotClient() : createUndiciClient(),
       });

@@ -1,3 +1,4 @@
+import { ITINERARY_ENDPOINT } from '../../model/contract';
 import { type Hash, hashText, parseHash } from '../../model/draw';
 import type { Event } from '../../model/event';
 import type { FaultEnd } from './check-faults';
@@ -51,6 +52,13 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
     return;
   }
   checkKey(span, context, report);
+  if (endpointKey === ITINERARY_ENDPOINT) {
+    // What it does is said by the request and not by the topology; its calls are held against those who handled them.
+    explain(findings, 'itinerary');
+    checkOrder(span, report);
+    checkStatusesAgree(span, report);
+    return;
+  }
   if (endpointKey === undefined) {
     if (received) checkRefused(span, context, report);
     return;

@@ -1,0 +1,26 @@
+import type { IncomingMessage } from 'node:http';
+import type { ErrorKind } from '../lib/model/event';
+import type { Caller } from './call';
+import type { Via } from './handler';
+import type { Outcome } from './outcome';
+import type { Program, Route } from './program';
+import type { Span } from './span';
+
+/** What a request itself says is to be done, in the place of an endpoint's steps. */
+export interface Errand {
+  run(span: Span, caller: Caller): Promise<Outcome>;
+  /** Body of the answer. */
+  answer(error: { readonly message: string } | undefined): string;
+}
+
+export interface Refusal {
+  readonly status: 400 | 403 | 413;
+  readonly kind: Extract<ErrorKind, 'BAD_REQUEST' | 'FORBIDDEN'>;
+  readonly message: string;
+}
+
+/** The route of requests that bring an errand. */
+export interface ErrandRoute extends Route {
+  /** Reads the body, and decides before anything has run. */
+  begin(request: IncomingMessage, via: Via, program: Program): Promise<Errand | Refusal>;
+}
