@@ -63,7 +63,7 @@ install -d -m 0755 "$CONFIG_DIR" "$LOG_DIR"
 chown "$NODE_USER:" "$LOG_DIR"
 chmod 0644 "$SLICE_FILE"
 install -m 0644 microcosm.service microcosm-log-keeper.service microcosm-log-keeper.timer /etc/systemd/system/
-install -m 0755 log-keeper.sh "$PROGRAM_DIR/log-keeper.sh"
+chmod 0755 "$PROGRAM_DIR/log-keeper.sh"
 flags=
 if "$NODE_BINARY" $NODE_FLAGS -e 0 2>/dev/null; then flags=$NODE_FLAGS; fi
 {

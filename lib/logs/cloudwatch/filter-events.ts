@@ -40,7 +40,8 @@ export async function* filterRows(
             message,
           },
     );
-    const fresh = rows.filter(({ id }) => !previous.has(id));
+    const ids = new Set<string>();
+    const fresh = rows.filter(({ id }) => !previous.has(id) && !ids.has(id) && ids.add(id));
     if (rows.length > 0) previous = new Set(rows.map(({ id }) => id));
     onRows(fresh.length);
     if (fresh.length > 0) yield fresh;

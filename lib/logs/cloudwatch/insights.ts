@@ -14,6 +14,9 @@ export const PAGE_LIMIT = 10_000;
 const POLL_MS = [200, 400, 800, 1_000];
 const QUERY_TIMEOUT_MS = 15 * 60_000;
 const BUSY_ATTEMPTS = 8;
+/** Length of a time as Insights writes it, and the point before its milliseconds. */
+const WRITTEN = 23;
+const POINT = 46;
 
 export interface InsightsOptions {
   readonly client: CloudWatchLogsClient;
@@ -56,7 +59,8 @@ export async function* queryRows(
     }
     const ofLastSecond = new Set<string>();
     for (const page of pages) {
-      const fresh = page.filter((row) => !boundary.has(row.message));
+      // Without a boundary no line needs to be hashed.
+      const fresh = boundary.size === 0 ? page : page.filter((row) => !boundary.has(row.message));
       for (const row of page) if (row.timestampMs >= seconds.to * 1000) ofLastSecond.add(row.message);
       options.onRows?.(fresh.length);
       yield fresh;
@@ -141,23 +145,41 @@ async function start(
 }
 
 function rowsOf({ results = [] }: ResultPage): LogRow[] {
-  return results.flatMap((fields) => {
-    const field = (name: string): string | undefined => fields.find((each) => each.field === name)?.value;
-    const [id, timestamp, message] = [field('@ptr'), field('@timestamp'), field('@message')];
-    if (id === undefined || timestamp === undefined || message === undefined) return [];
-    const ingestion = field('@ingestionTime');
-    return {
-      id,
-      timestampMs: parseTime(timestamp),
-      ingestedMs: ingestion === undefined ? null : parseTime(ingestion),
-      stream: field('@logStream') ?? '',
-      message,
-    };
-  });
+  const rows: LogRow[] = [];
+  for (const fields of results) {
+    let id: string | undefined;
+    let message: string | undefined;
+    let stream = '';
+    let timestampMs: number | undefined;
+    let ingestedMs: number | null = null;
+    for (const { field, value } of fields) {
+      if (value === undefined) continue;
+      if (field === '@ptr') id = value;
+      else if (field === '@message') message = value;
+      else if (field === '@timestamp') timestampMs = parseTime(value);
+      else if (field === '@ingestionTime') ingestedMs = parseTime(value);
+      else if (field === '@logStream') stream = value;
+    }
+    if (id !== undefined && message !== undefined && timestampMs !== undefined) {
+      rows.push({ id, timestampMs, ingestedMs, stream, message });
+    }
+  }
+  return rows;
 }
+
+/** The last second met: times of neighbouring rows differ in their milliseconds. */
+const second = { text: '', ms: 0 };
 
 /** Insights writes `2026-11-21 05:44:29.123`, in UTC; milliseconds since 1970 are taken too. */
 function parseTime(text: string): number {
+  if (text.length === WRITTEN && text.charCodeAt(WRITTEN - 4) === POINT) {
+    const prefix = text.slice(0, WRITTEN - 4);
+    if (prefix !== second.text) {
+      second.ms = Date.parse(`${prefix.replace(' ', 'T')}Z`);
+      second.text = prefix;
+    }
+    return second.ms + Number(text.slice(WRITTEN - 3));
+  }
   return /^\d+$/.test(text) ? Number(text) : Date.parse(`${text.replace(' ', 'T')}Z`);
 }
 
