@@ -4,14 +4,16 @@ import { askControl, readKey } from '../lib/local/control-client';
 import { changeDeployment } from '../lib/local/live-change';
 import type { Distribution } from '../lib/model/distribution';
 import { addRule, connect, disconnect, removeRules, setLatency, type TopologyEdit } from '../lib/model/edit-topology';
+import { TOKEN_MAX_MS } from '../lib/model/token';
 import { UserError } from '../lib/model/user-error';
 import { type ExitCode, runCommand } from './command';
+import { itineraryCurl, overlayHeader, sendItinerary } from './fault-itinerary';
 import { liveRule, type RuleOptions } from './fault-rule';
 import { changeText, type InstanceState, ruleText, stateText } from './fault-text';
 import { liveTarget } from './live-target';
 
 /** `fault shop add ...` reads better than `fault add shop ...`; both are understood. */
-const ACTIONS = ['add', 'list', 'clear', 'connect', 'disconnect', 'set-latency'];
+const ACTIONS = ['add', 'list', 'clear', 'connect', 'disconnect', 'set-latency', 'itinerary', 'token', 'overlay'];
 const [first, second] = process.argv.slice(2);
 if (first !== undefined && second !== undefined && !ACTIONS.includes(first) && ACTIONS.includes(second)) {
   process.argv.splice(2, 2, second, first);
@@ -118,7 +120,44 @@ void runCommand((program, finish) => {
       const edit = setLatency(service, options.endpoint, latency(ms));
       finish(await change(asked, edit, () => `set the latency of ${service} to ${ms}`, options));
     });
+
+  action('itinerary', 'Signs an itinerary, sends it to the edge, and prints the answer.')
+    .usage('shop itinerary.json')
+    .argument('<file>', 'JSON: { designation, faults: { before, after }, payload }')
+    .option('--for <duration>', 'how long its token is good, at most 24h', '10m')
+    .option('--json', 'print the result as JSON')
+    .action(async (asked: string, file: string, options: Signed & Json) => {
+      const target = await liveTarget(asked, process.cwd());
+      finish(await sendItinerary(target, file, lifetime(options), options.json ?? false));
+    });
+
+  action('token', 'Prints a curl that sends an itinerary, with a token that is good for a while.')
+    .usage('shop --body itinerary.json')
+    .requiredOption('--body <file>', 'the itinerary')
+    .option('--for <duration>', 'how long the token is good, at most 24h', '10m')
+    .action(async (asked: string, options: Signed & { readonly body: string }) => {
+      process.stdout.write(itineraryCurl(await liveTarget(asked, process.cwd()), options.body, lifetime(options)));
+    });
+
+  action('overlay', 'Prints a baggage header that brings faults along with a request.')
+    .usage('shop overlay.json')
+    .argument('<file>', 'JSON: [{ service, type, args, at, endpoint?, callee?, nth?, probability? }]')
+    .option('--for <duration>', 'how long it is good, at most 24h', '10m')
+    .action(async (asked: string, file: string, options: Signed) => {
+      const target = await liveTarget(asked, process.cwd());
+      process.stdout.write(`baggage: ${overlayHeader(target, file, lifetime(options))}\n`);
+    });
 });
+
+interface Signed {
+  readonly for: string;
+}
+
+function lifetime({ for: text }: Signed): number {
+  const ms = parseDuration(text, '--for');
+  if (ms <= TOKEN_MAX_MS) return ms;
+  throw new UserError({ where: '--for', problem: `${text} is too long`, remedy: 'give at most 24h' });
+}
 
 interface ConnectFlags extends Json {
   readonly endpoint?: string;

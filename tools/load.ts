@@ -3,8 +3,11 @@ import { type PlanOptions, trafficPlan } from '../lib/load/phases';
 import { type LoadRun, runLoad } from '../lib/load/run-load';
 import { formatProgress, formatSummary } from '../lib/load/summary';
 import { randomBase32 } from '../lib/model/run-id';
+import { TOKEN_MAX_MS } from '../lib/model/token';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
+import { overlayHeader } from './fault-itinerary';
+import { liveTarget } from './live-target';
 import { resolveLoadTarget } from './load-target';
 import { resolveAwsTarget } from './load-target-aws';
 import { startUpload } from './load-upload';
@@ -21,6 +24,7 @@ interface Options {
   readonly maxInFlight?: string;
   readonly path?: string;
   readonly spin?: boolean;
+  readonly overlay?: string;
   readonly aws?: boolean;
   readonly region?: string;
   readonly as?: string;
@@ -53,13 +57,18 @@ runCommand((program, finish) => {
     .option('--region <region>', 'with --aws: where the deployment is (default: that of AWS_REGION or the profile)')
     .option('--as <name>', 'with --aws: the name that it was deployed as (cdk deploy -c as=<name>)')
     .option('--url <URL>', "with --aws: the edge's address, where it has a name of its own (default: the balancer's)")
+    .option('--overlay <file>', 'faults that every request brings along (docs/faults.md), where its edge lets them in')
     .option('--json', 'print the result as JSON')
     .action(async (asked: string, options: Options) => {
       const settings = readSettings(options);
       const target = options.aws
         ? await resolveAwsTarget(asked, options, process.cwd())
         : await resolveLoadTarget(asked, options.path, process.cwd());
-      const run = await runLoad({ target, cwd: process.cwd(), ...settings });
+      const overlay =
+        options.overlay === undefined
+          ? undefined
+          : overlayHeader(await liveTarget(asked, process.cwd()), options.overlay, TOKEN_MAX_MS);
+      const run = await runLoad({ target, cwd: process.cwd(), ...settings, ...(overlay !== undefined && { overlay }) });
       process.stderr.write(`run ${run.run}, seed ${settings.seed}\n`);
       const upload = target.aws && startUpload(target.aws, run);
       const quiet = showProgress(run);

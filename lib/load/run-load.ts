@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly timeoutMs: number;
   readonly maxInFlight?: number;
   readonly spin?: boolean;
+  /** A member of baggage that every request carries: `microcosm-overlay=...`. */
+  readonly overlay?: string;
   /** The directory that holds `.microcosm`. */
   readonly cwd: string;
 }
@@ -117,7 +119,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
   const clockTimer = setInterval(() => events.processEvent('CLOCK'), CLOCK_PERIOD_MS);
 
   const planRequest = requestPlanner(target.targets, seed);
-  const requestText = requestWriter(target.url.host, run);
+  const requestText = requestWriter(target.url.host, run, options.overlay);
   const warmup = measures();
   const measured = measures();
   let warmingUp = plan.warmupMs > 0;
@@ -217,8 +219,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
 }
 
 /** Writes a request's head and body, one byte a character. */
-function requestWriter(host: string, run: string) {
-  const always = ` HTTP/1.1\r\nhost: ${host}\r\nuser-agent: microcosm\r\naccept: */*\r\n${HEADERS.baggage}: ${BAGGAGE.run}=${run},${BAGGAGE.key}=`;
+function requestWriter(host: string, run: string, overlay?: string) {
+  const carried = overlay === undefined ? '' : `${overlay},`;
+  const always = ` HTTP/1.1\r\nhost: ${host}\r\nuser-agent: microcosm\r\naccept: */*\r\n${HEADERS.baggage}: ${carried}${BAGGAGE.run}=${run},${BAGGAGE.key}=`;
   return ({ target, key, path, bodyBytes }: PlannedRequest, span: ClientSpan, hlc: string): string => {
     const parent = formatTraceparent(span.traceId, span.requestId, '01');
     const head = `${target.method} ${path}${always}${key}\r\n${HEADERS.traceparent}: ${parent}\r\n${HEADERS.clock}: ${hlc}\r\n`;
