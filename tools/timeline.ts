@@ -124,7 +124,7 @@ async function writeText(
   slowest: number | undefined,
   output: Output,
 ): Promise<void> {
-  const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
+  const traceId = options.flow === undefined ? undefined : wholeTraceId(run, options.flow);
   const onlyFlow = traceId !== undefined;
   const result = reportRun(run, {
     slowest: onlyFlow || (options.errors && slowest === undefined) ? 0 : (slowest ?? SLOWEST_SHOWN),
@@ -153,7 +153,7 @@ function pageFor(id: string, { format }: Options): string | undefined {
 
 /** In every format but text. */
 async function writeFlows(run: Run, options: Options, slowest: number | undefined, output: Output): Promise<void> {
-  const traceId = options.flow === undefined ? undefined : await wholeTraceId(run, options.flow);
+  const traceId = options.flow === undefined ? undefined : wholeTraceId(run, options.flow);
   const { service } = options;
   const result = reportRun(run, {
     ...(slowest !== undefined && { slowest }),
@@ -161,14 +161,15 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
   });
   requireService(result, run, options);
   const slow = slowest === undefined ? undefined : new Set(result.slowest.map(({ root }) => root.requestId));
+  // Of one trace the rest of a big run need not be described.
+  const narrowed: Run = { ...run, flows: () => run.flows(traceId) };
   const select = (flow: Flow): boolean =>
-    (traceId === undefined || flow.traceId === traceId) &&
     (slow === undefined || slow.has(flow.root.requestId)) &&
     (!options.errors || flow.status === null || flow.status >= 500) &&
     (service === undefined || takesPart(flow, service));
   const pieces = isExport(options.format)
-    ? exportFlows(options.format, () => selected(run, select), result.report)
-    : runJson(run, result.report, select);
+    ? exportFlows(options.format, () => selected(narrowed, select), result.report)
+    : runJson(narrowed, result.report, select);
   const isTerminal = output === standardOutput && process.stdout.isTTY;
   for await (const piece of pieces) await output.write(isTerminal ? harmless(piece) : piece);
 }
@@ -192,9 +193,8 @@ function takesPart(flow: Flow, service: string): boolean {
 }
 
 /** A trace id may be given by its first digits, where those are of one trace only. */
-async function wholeTraceId(run: Run, prefix: string): Promise<string> {
-  const found = new Set<string>();
-  for (const { traceId } of run.flows()) if (traceId.startsWith(prefix.toLowerCase())) found.add(traceId);
+function wholeTraceId(run: Run, prefix: string): string {
+  const found = run.traceIds(prefix.toLowerCase());
   const [first] = found;
   if (first === undefined || found.size > 1) {
     throw new UserError({

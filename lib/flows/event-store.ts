@@ -11,6 +11,8 @@ export interface EventStore {
   readonly spilled: boolean;
   /** How many parts there are, for `part`: one while all records together are few. */
   readonly parts: number;
+  /** Number of the part that holds a trace, by the last word of its id. */
+  partOf(lastTraceWord: number): number;
   /** The records of a part, one after the other. The memory is used again by the next call. */
   part(index: number): Int32Array;
 }
@@ -112,6 +114,7 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
     get parts() {
       return isSmall() ? 1 : PARTS;
     },
+    partOf: (lastTraceWord) => (isSmall() ? 0 : lastTraceWord & (PARTS - 1)),
     part(index) {
       if (isSmall()) return all();
       const inMemory = full[index] as Int32Array[];

@@ -4,11 +4,13 @@ import { ADHOC_RUN } from '../model/run-id';
 import { clockGatherer, type RunClocks } from './clocks/run-clocks';
 import type { RunKnowledge } from './completeness';
 import { describeFlow } from './describe-flow';
-import { wallMillis } from './event-record';
+import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
+import type { SpanTable } from './group-spans';
 import { type ProcessLoss, processLosses } from './process-losses';
 import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './read-events';
 import { type FlowBatch, rebuildFlows } from './rebuild-flows';
+import type { FlowNode } from './span-node';
 import { firstEvent } from './span-times';
 
 /** What a run is read from; `LogSource` of `lib/logs` is one. */
@@ -34,8 +36,14 @@ export interface Run extends RunSource {
   batches(only?: ReadonlySet<number>): Generator<FlowBatch>;
   /** The clocks of the run. Where several hosts logged, that goes through all flows once, unless `batches` did. */
   clocks(): RunClocks;
-  /** Each flow as users see it. By start where the run is small (`events.store.parts` is 1), else by start within parts. */
-  flows(): Generator<Flow>;
+  /**
+   * Each flow as users see it. By start where the run is small (`events.store.parts` is 1), else by start within parts.
+   *
+   * @param traceId only the flows of that trace, 32 hexadecimal digits: no other part of the run is looked at
+   */
+  flows(traceId?: string): Generator<Flow>;
+  /** Trace ids of flows that begin with `prefix`. Describes no flow. */
+  traceIds(prefix: string): ReadonlySet<string>;
 }
 
 /** Reads a run's logs once, to the end. */
@@ -68,15 +76,37 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
     return known;
   }
 
-  function* flows(): Generator<Flow> {
+  function* flows(traceId?: string): Generator<Flow> {
     const own = clocks();
-    for (const { table, flows: nodes } of batches()) {
-      for (const node of nodes) yield describeFlow(node, { table, ...events, clocks: own });
+    const { store } = events;
+    const parts =
+      traceId === undefined ? undefined : new Set([store.partOf(Number.parseInt(traceId.slice(-8), 16) | 0)]);
+    for (const { table, flows: nodes } of batches(parts)) {
+      for (const node of nodes) {
+        if (traceId !== undefined && traceOf(node, table) !== traceId) continue;
+        yield describeFlow(node, { table, ...events, clocks: own });
+      }
     }
   }
 
+  function traceIds(prefix: string): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const { table, flows: nodes } of batches()) {
+      for (const node of nodes) {
+        const traceId = traceOf(node, table);
+        if (traceId.startsWith(prefix)) found.add(traceId);
+      }
+    }
+    return found;
+  }
+
   const { run, topology, manifest, sinceMs } = source;
-  return { run, topology, manifest, sinceMs, streams: () => source.streams(), events, losses, batches, clocks, flows };
+  const streams = () => source.streams();
+  return { run, topology, manifest, sinceMs, streams, events, losses, batches, clocks, flows, traceIds };
+}
+
+function traceOf({ root }: FlowNode, { words }: SpanTable): string {
+  return hexOf(words, root.record + WORD.TRACE, 4);
 }
 
 function knowledgeOf(source: RunSource, { names, processes }: RunEvents, losses: readonly ProcessLoss[]): RunKnowledge {
