@@ -122,7 +122,7 @@ for (const stack of STACKS) {
     const mesh = await startMesh(t, {
       defaults: stack,
       services: {
-        web: { edge: true, deadlineMs: 150, calls: [{ call: 'slow', retries: 3 }] },
+        web: { edge: true, deadlineMs: 1_500, calls: [{ call: 'slow', retries: 3 }] },
         slow: { latencyMs: 60_000 },
       },
     });

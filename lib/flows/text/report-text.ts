@@ -109,9 +109,7 @@ function* flows(title: string, list: readonly Flow[], style: Style, options: Tex
     yield '';
     if (index === 0) {
       const doubtful = list.some(({ orderings }) => orderings.some(({ proof }) => proof === null));
-      const legend = doubtful
-        ? `; ${style.unicode ? '≈' : '~'}: may have begun earlier than what it is shown after, within clock error`
-        : '';
+      const legend = doubtful ? `; ${style.unicode ? '≈' : '~'}: order within clock error` : '';
       yield paint(style, 'bold', `${title} (${style.unicode ? '●' : '*'}: on the critical path${legend})`);
     }
     yield* waterfall(flow, style, options);
