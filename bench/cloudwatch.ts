@@ -6,7 +6,6 @@ import { Command } from 'commander';
 import { readRun } from '../lib/flows/read-run';
 import { openCloudWatchRun } from '../lib/logs/cloudwatch/cloudwatch-source';
 import { loadTopology } from '../lib/model/load-topology';
-import { NO_RUN } from '../lib/model/run-id';
 import { simulate } from '../test/support/simulate';
 
 /**
@@ -91,7 +90,7 @@ async function main(): Promise<void> {
   server.kill();
   client.destroy();
   const [pages, events] = [median(costs.pages), median(costs.events)];
-  process.stdout.write(`${found} events of ${rows.length} rows, run ${simulation.run} (process events ${NO_RUN})\n`);
+  process.stdout.write(`${found} events of ${rows.length} rows, run ${simulation.run}\n`);
   process.stdout.write(`pages thrown away  ${pages.toFixed(2)} s of CPU\n`);
   process.stdout.write(`read to events     ${events.toFixed(2)} s of CPU, ${(events / pages).toFixed(2)}x\n`);
 }
@@ -136,7 +135,7 @@ function serve({ rows, throttleEvery }: Settings): void {
       ];
     });
     const next = from + PAGE_ROWS < found.length ? { nextToken: String(from + PAGE_ROWS) } : {};
-    const page = JSON.stringify({ status: 'Complete', results, ...next });
+    const page = JSON.stringify({ status: 'Complete', results, statistics: { recordsMatched: found.length }, ...next });
     pages.set(key, page);
     return page;
   };

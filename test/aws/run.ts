@@ -18,6 +18,7 @@ const GROUPS: Readonly<Record<string, ProofGroup>> = {
 };
 
 async function main(names: readonly string[]): Promise<void> {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const unknown = names.filter((name) => !(name in GROUPS));
   if (unknown.length > 0) {
     process.stderr.write(`${unknown.join(', ')}: no such group; there are ${Object.keys(GROUPS).join(', ')}\n`);

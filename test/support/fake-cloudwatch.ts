@@ -70,6 +70,8 @@ export async function fakeCloudWatch(t: ExecutionContext, options: FakeOptions):
         200,
         {
           status: 'Complete',
+          // The service says so; not everything that speaks its protocol does.
+          ...(queries.size % 2 === 0 && { statistics: { recordsMatched: found.length } }),
           results: page.map(([row, index]) => [
             { field: '@timestamp', value: new Date(row.timestampMs).toISOString().replace('T', ' ').replace('Z', '') },
             { field: '@message', value: row.message },

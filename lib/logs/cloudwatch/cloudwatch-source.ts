@@ -184,6 +184,8 @@ async function* oneStream(
 
 /** Manifest records share the log with the events and are no events. */
 function parseManifestLine(message: string): unknown {
+  // Events begin so, and no record of a manifest does.
+  if (message.startsWith('{"timestamp":"')) return undefined;
   return message.includes('"record":"') ? parseRecord(message) : undefined;
 }
 

@@ -45,8 +45,7 @@ export async function* queryRows(
   let boundary: ReadonlySet<string> = new Set();
   for (let seconds = pending.pop(); seconds; seconds = pending.pop()) {
     const pages = await runQuery(options, filter, seconds, limit);
-    const found = pages.reduce((sum, page) => sum + page.length, 0);
-    if (found >= limit) {
+    if (pages === null) {
       if (seconds.to - seconds.from <= 1) {
         const dense = { fromMs: seconds.from * 1000, toMs: seconds.to * 1000 - 1 };
         for await (const page of options.readDense(dense)) yield page.filter((row) => !boundary.has(row.message));
@@ -58,7 +57,7 @@ export async function* queryRows(
       continue;
     }
     const ofLastSecond = new Set<string>();
-    for (const page of pages) {
+    for await (const page of pages) {
       // Without a boundary no line needs to be hashed.
       const fresh = boundary.size === 0 ? page : page.filter((row) => !boundary.has(row.message));
       for (const row of page) if (row.timestampMs >= seconds.to * 1000) ofLastSecond.add(row.message);
@@ -75,13 +74,16 @@ interface Seconds {
   readonly to: number;
 }
 
-/** The pages are kept until it is known whether the query reached its limit: rows of a cut query are not complete. */
+/**
+ * The pages of a query's rows, or null where it reached its limit: rows of a cut query are not complete. The service
+ * says beforehand how many rows matched; where nothing does, the pages are kept until they are counted.
+ */
 async function runQuery(
   { client, logGroup }: InsightsOptions,
   { run, manifestOnly }: RecordFilter,
   { from, to }: Seconds,
   limit: number,
-): Promise<readonly (readonly LogRow[])[]> {
+): Promise<AsyncIterable<readonly LogRow[]> | readonly (readonly LogRow[])[] | null> {
   const conditions = [
     ...(run === null ? [] : [`run = ${JSON.stringify(run)}`]),
     ...(manifestOnly ? ['ispresent(record)'] : []),
@@ -97,7 +99,13 @@ async function runQuery(
   try {
     for (let poll = 0; ; poll++) {
       const answer = await client.send(new GetQueryResultsCommand({ queryId, maxItems: PAGE_LIMIT }));
-      if (answer.status === 'Complete') return await allPages(client, queryId, answer);
+      if (answer.status === 'Complete') {
+        const matched = answer.statistics?.recordsMatched;
+        if (matched !== undefined) return matched < limit ? pagesOf(client, queryId, answer, limit) : null;
+        const pages: (readonly LogRow[])[] = [];
+        for await (const page of pagesOf(client, queryId, answer, Number.POSITIVE_INFINITY)) pages.push(page);
+        return pages.reduce((sum, page) => sum + page.length, 0) < limit ? pages : null;
+      }
       if (answer.status !== 'Running' && answer.status !== 'Scheduled') {
         throw new Error(`the query of ${logGroup} ended as ${answer.status}`);
       }
@@ -115,16 +123,21 @@ interface ResultPage {
   readonly nextToken?: string | undefined;
 }
 
-async function allPages(client: CloudWatchLogsClient, queryId: string, first: ResultPage): Promise<LogRow[][]> {
-  const pages = [rowsOf(first)];
-  for (let token = first.nextToken; token !== undefined; ) {
-    const page: ResultPage = await client.send(
-      new GetQueryResultsCommand({ queryId, nextToken: token, maxItems: PAGE_LIMIT }),
-    );
-    pages.push(rowsOf(page));
-    token = page.nextToken;
+async function* pagesOf(
+  client: CloudWatchLogsClient,
+  queryId: string,
+  first: ResultPage,
+  limit: number,
+): AsyncGenerator<readonly LogRow[]> {
+  let count = 0;
+  for (let page = first; ; ) {
+    const rows = rowsOf(page);
+    count += rows.length;
+    if (count >= limit) throw new Error(`a query gave ${count} rows, more than it said`);
+    yield rows;
+    if (page.nextToken === undefined) return;
+    page = await client.send(new GetQueryResultsCommand({ queryId, nextToken: page.nextToken, maxItems: PAGE_LIMIT }));
   }
-  return pages;
 }
 
 /** An account may have 100 queries at work; one more is refused until another ends. */
