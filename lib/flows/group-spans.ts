@@ -1,12 +1,14 @@
 import { FLAG, flagsOf, KIND, kindOf, SHORT_WORDS, statusOf, WORD } from './event-record';
 import { eachRecord } from './event-store';
-import { type CallNode, newSpan, type SpanNode } from './span-node';
+import { type CallNode, type NodePool, nodePool, type SpanNode } from './span-node';
 
 /** The spans of a part, and how to find one by its ids. */
 export interface SpanTable {
   readonly words: Int32Array;
   readonly floats: Float64Array;
   readonly spans: readonly SpanNode[];
+  /** Makes further nodes of this part. */
+  readonly nodes: NodePool;
   /** The span with the request id at `id`, in the trace of the record at `trace`. */
   find(trace: number, id: number): SpanNode | undefined;
   /** Makes a span that nobody logged known under an id. */
@@ -15,6 +17,7 @@ export interface SpanTable {
 
 /** Working memory for grouping part after part: a table is valid until it is used for the next part. */
 export interface GroupingMemory {
+  readonly nodes: NodePool;
   /** Arrays with room for as many records; `slots` has a size of its own, and holds zeros. */
   of(records: number, slots: number): Readonly<Record<(typeof COLUMNS)[number] | 'slots', Int32Array>>;
 }
@@ -24,6 +27,7 @@ const COLUMNS = ['records', 'groupOf', 'firstRecords', 'sizes', 'ends', 'sorted'
 export function groupingMemory(): GroupingMemory {
   let memory = new Int32Array(0);
   return {
+    nodes: nodePool(),
     of(records, slots) {
       const needed = COLUMNS.length * records + slots;
       if (memory.length < needed) memory = new Int32Array(Math.ceil(1.25 * needed));
@@ -91,12 +95,14 @@ export function groupSpans(
     ends[group] = (ends[group] as number) + 1;
   }
 
+  const { nodes } = memory;
+  nodes.reset();
   const spans: SpanNode[] = [];
   for (let group = 0; group < groups; group++) {
     const end = ends[group] as number;
     const start = end - (sizes[group] as number);
     sortBySequence(words, sorted, start, end);
-    spans.push(spanFrom(words, floats, sorted, start, end, isClient));
+    spans.push(spanFrom(words, floats, sorted, start, end, isClient, nodes));
   }
 
   const inferred: { readonly span: SpanNode; readonly id: number }[] = [];
@@ -104,6 +110,7 @@ export function groupSpans(
     words,
     floats,
     spans,
+    nodes,
     find(trace, id) {
       let slot = hashAt(words, trace + WORD.TRACE, id) & (nextFree - 1);
       while (slots[slot] !== 0) {
@@ -127,10 +134,11 @@ function spanFrom(
   start: number,
   end: number,
   isClient: (origin: number) => boolean,
+  nodes: NodePool,
 ): SpanNode {
   const first = sorted[start] as number;
   const origin = words[first + WORD.ORIGIN] as number;
-  const span = newSpan(first, origin, isClient(origin), false);
+  const span = nodes.span(first, origin, isClient(origin), false);
   span.events = end - start;
   for (let i = start; i < end; i++) {
     const record = sorted[i] as number;
@@ -138,8 +146,8 @@ function spanFrom(
     const kind = kindOf(meta);
     if ((flagsOf(meta) & FLAG.CALL) !== 0) {
       if (kind === KIND.REQUEST_SENT) {
-        span.calls.push({ caller: span, sent: record, ended: -1, child: null, critical: false });
-      } else closeCall(words, span, record);
+        nodes.call(span, record, -1);
+      } else closeCall(words, span, record, nodes);
     } else if (kind === KIND.REQUEST_RECEIVED) span.received = record;
     else if (kind === KIND.RESULT_PRODUCED) span.result = record;
     else if (kind === KIND.RESPONSE_SENT) span.ended = record;
@@ -164,7 +172,7 @@ function spanFrom(
 }
 
 /** The answer, or the failure, of the attempt that is still open at the same place; alone where it never started. */
-function closeCall(words: Int32Array, span: SpanNode, record: number): void {
+function closeCall(words: Int32Array, span: SpanNode, record: number, nodes: NodePool): void {
   const { calls } = span;
   for (let i = 0; i < calls.length; i++) {
     const call = calls[i] as CallNode;
@@ -174,7 +182,7 @@ function closeCall(words: Int32Array, span: SpanNode, record: number): void {
     call.ended = record;
     return;
   }
-  calls.push({ caller: span, sent: -1, ended: record, child: null, critical: false });
+  nodes.call(span, -1, record);
 }
 
 function sortBySequence(words: Int32Array, sorted: Int32Array, start: number, end: number): void {

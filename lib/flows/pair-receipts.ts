@@ -2,7 +2,7 @@ import type { ErrorKind } from '../model/event';
 import { isWhole } from './completeness';
 import { extraOf, FLAG, flagsOf, KIND, kindOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
 import { hasId, type SpanTable, sameId } from './group-spans';
-import { type CallNode, newSpan, type SpanNode } from './span-node';
+import type { CallNode, SpanNode } from './span-node';
 
 /** What pairing could not settle by itself, for the flows that it concerns. */
 export interface Pairing {
@@ -60,8 +60,8 @@ function pair(
     return true;
   }
   if (!call && isWhole(parent)) unannounced.add(span);
-  const lost: CallNode = { caller: parent, sent: -1, ended: -1, child: span, critical: false };
-  parent.calls.push(lost);
+  const lost = table.nodes.call(parent, -1, -1);
+  lost.child = span;
   span.call = lost;
   return true;
 }
@@ -131,7 +131,7 @@ export function errorKindOf(words: Int32Array, record: number): ErrorKind | unde
 
 function inferChild(table: SpanTable, call: CallNode): void {
   const { words } = table;
-  const span = newSpan(call.ended, NONE, false, true);
+  const span = table.nodes.span(call.ended, NONE, false, true);
   span.status = statusOf(words[call.ended] as number);
   span.parent = call.caller;
   span.call = call;
