@@ -16,8 +16,8 @@ import { overlays } from './overlay';
 import { pausableListeners } from './pausable-listeners';
 import { compile, type Handled, type Program } from './program';
 import { sendQueue } from './send-queue';
-import type { ServerFactory } from './server';
-import { httpServer, writeAnswer } from './server-http';
+import { type ServerFactory, writeAnswer } from './server';
+import { httpServer } from './server-http';
 import { koaServer } from './server-koa';
 import type { Access } from './settings';
 

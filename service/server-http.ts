@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { writeFaulty } from './faults/faulty-answer';
 import type { Match, Via } from './handler';
 import type { Program } from './program';
-import { pathOf, type ServerParts } from './server';
+import { pathOf, type ServerParts, writeAnswer } from './server';
 
 /** Bare `node:http` with a small route table. */
 export function httpServer(program: Program, via: Via, { handle, health }: ServerParts) {
@@ -26,18 +25,6 @@ function matchRoute({ routes }: Program, path: string, method: string, via: Via)
     pathIsKnown = true;
   }
   return pathIsKnown ? 'unknown method' : 'unknown path';
-}
-
-/** Writes what the handler resolves to, if anything. */
-export async function writeAnswer(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
-  const given = await answer;
-  if (!given) return;
-  const { status, headers, body, bytes, close, faulty } = given;
-  if (faulty) return writeFaulty(response, given, faulty);
-  if (close) response.shouldKeepAlive = false;
-  headers['content-length'] = String(bytes);
-  response.writeHead(status, headers);
-  response.end(body);
 }
 
 async function writeHealth(report: ReturnType<ServerParts['health']>, response: ServerResponse): Promise<void> {

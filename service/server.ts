@@ -1,4 +1,5 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
+import { writeFaulty } from './faults/faulty-answer';
 import type { Handler, Via } from './handler';
 import type { HealthReport } from './health';
 import type { Program } from './program';
@@ -20,4 +21,16 @@ export function pathOf(target: string): string {
   if (target.charCodeAt(0) !== 0x2f) return URL.canParse(target) ? new URL(target).pathname : target;
   const query = target.indexOf('?');
   return query < 0 ? target : target.slice(0, query);
+}
+
+/** Writes what the handler resolves to, if anything. */
+export async function writeAnswer(answer: ReturnType<ServerParts['handle']>, response: ServerResponse): Promise<void> {
+  const given = await answer;
+  if (!given) return;
+  const { status, headers, body, bytes, close, faulty } = given;
+  if (faulty) return writeFaulty(response, given, faulty);
+  if (close) response.shouldKeepAlive = false;
+  headers['content-length'] = String(bytes);
+  response.writeHead(status, headers);
+  response.end(body);
 }
