@@ -94,7 +94,8 @@ for (const stack of STACKS) {
     );
   });
 
-  test(`${name}: a connection refused is tried again elsewhere within the same attempt`, async (t) => {
+  // In turn: a port that was just freed may be given to a server of a test beside this one, which then answers.
+  test.serial(`${name}: a connection refused is tried again elsewhere within the same attempt`, async (t) => {
     const mesh = await startMesh(t, {
       defaults: stack,
       services: { web: { edge: true, calls: ['back'] }, back: { replicas: 2 } },
