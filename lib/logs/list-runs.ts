@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { STATE } from '../model/contract';
+import { editDistance } from '../model/nearest';
 import { parseRunId } from '../model/run-id';
 import { UserError } from '../model/user-error';
 import type { RunManifest } from './log-source';
@@ -48,7 +49,7 @@ export function unknownRun(run: string, existing: readonly ListedRun[]): UserErr
     });
   }
   const shown = [...existing]
-    .sort((a, b) => distance(run, a.run) - distance(run, b.run))
+    .sort((a, b) => editDistance(run, a.run) - editDistance(run, b.run))
     .slice(0, 8)
     .map(({ run: name, state }) => (state === 'finished' ? name : `${name} (${state})`));
   const more = existing.length > shown.length ? ` and ${existing.length - shown.length} more` : '';
@@ -68,18 +69,4 @@ export async function folders(path: string): Promise<readonly string[]> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-}
-
-/** Levenshtein's edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

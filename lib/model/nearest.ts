@@ -15,7 +15,7 @@ export function nearest(text: string, candidates: Iterable<string>): string | un
 const MAX_LENGTH = 200;
 
 /** Fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment) from one to the other. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let beforeLast: readonly number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
