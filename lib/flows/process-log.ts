@@ -22,7 +22,7 @@ export interface ProcessLog {
   dropped: number;
   up: Event | null;
   down: Event | null;
-  /** CLOCK events in the order read. */
+  /** Events in which it says what its host's clock is worth, in the order read: CLOCK, of a client also the first and last. */
   readonly clocks: Event[];
   /** Its wall clock against its monotonic one. */
   readonly wall: WallFollower;
@@ -76,9 +76,10 @@ export function processLogs(run: string): ProcessLogs {
       if (Number.isFinite(event.monotonicUs)) log.wall.add(event.monotonicUs, Date.parse(event.timestamp));
       const told = event.runs?.[run];
       if (typeof told === 'number' && Number.isSafeInteger(told) && told > log.lastTold) log.lastTold = told;
+      // A client that is done within a second tells of its clock in SERVICE_UP and SERVICE_DOWN only.
+      if (event.event === 'CLOCK' || event.clock) log.clocks.push(event);
       if (event.event === 'SERVICE_UP') log.up = event;
       else if (event.event === 'SERVICE_DOWN') log.down = event;
-      else if (event.event === 'CLOCK') log.clocks.push(event);
       else if (event.event === 'LOG_DROPPED' && typeof event.dropped === 'number') log.dropped += event.dropped;
       return true;
     },
