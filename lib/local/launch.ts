@@ -33,6 +33,8 @@ export interface LaunchOptions {
   readonly signal?: AbortSignal;
   readonly balancer?: Partial<BalancerSettings>;
   readonly backoff?: Backoff;
+  /** Environment variables of an instance's process, over those that it has by itself. Not with `inline`. */
+  readonly environment?: (instance: string) => Readonly<Record<string, string>>;
 }
 
 /** A topology that runs as processes of this machine. */
@@ -226,7 +228,7 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
   });
   const variables = (restarts: number): Readonly<Record<string, string>> => {
     const all = group.map((instance) => settings(instance, restarts));
-    if (!inline) return nodeVariables(all[0] ?? {});
+    if (!inline) return { ...nodeVariables(all[0] ?? {}), ...options.environment?.(name) };
     const file = join(state.path, 'inline.json');
     writeFileSync(file, JSON.stringify(all));
     return { [ENVIRONMENT.inline]: file };
