@@ -240,8 +240,12 @@ async function startChild(role: Role, folder: string, log: string): Promise<Targ
 
 function message(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', (code) => reject(new Error(`a process of the bench ended with ${code}`)));
+    const died = (code: number | null) => reject(new Error(`a process of the bench ended with ${code}`));
+    child.once('exit', died);
+    child.once('message', (answer) => {
+      child.off('exit', died);
+      resolve(answer);
+    });
   });
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Match, Via } from './handler';
 import type { Program } from './program';
-import { pathOf, type ServerParts, writeAnswer } from './server';
+import { pathOf, type ServerParts, writeAnswer, writeHealth } from './server';
 
 /** Bare `node:http` with a small route table. */
 export function httpServer(program: Program, via: Via, { handle, health }: ServerParts) {
@@ -25,10 +25,4 @@ function matchRoute({ routes }: Program, path: string, method: string, via: Via)
     pathIsKnown = true;
   }
   return pathIsKnown ? 'unknown method' : 'unknown path';
-}
-
-async function writeHealth(report: ReturnType<ServerParts['health']>, response: ServerResponse): Promise<void> {
-  const { status = 503, body = '' } = (await report) ?? {};
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
-  response.end(body);
 }

@@ -34,3 +34,10 @@ export async function writeAnswer(answer: ReturnType<ServerParts['handle']>, res
   response.writeHead(status, headers);
   response.end(body);
 }
+
+/** Writes the answer to a health check. */
+export async function writeHealth(report: ReturnType<ServerParts['health']>, response: ServerResponse): Promise<void> {
+  const { status = 503, body = '' } = (await report) ?? {};
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}
