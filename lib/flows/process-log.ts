@@ -33,7 +33,7 @@ export interface ProcessLogs {
   readonly all: readonly ProcessLog[];
   number(process: string, instance: string, service: string, topology: string): number;
   /** An event without a run. False for one that was seen before. */
-  take(event: Event, stream: string): boolean;
+  take(event: Event): boolean;
 }
 
 /** @param run whose sequence numbers count */
@@ -69,9 +69,8 @@ export function processLogs(run: string): ProcessLogs {
   return {
     all,
     number,
-    take(event, stream) {
+    take(event) {
       const log = all[number(event.process, event.instance, event.service, event.topology)] as ProcessLog;
-      log.streams.add(stream);
       if (!log.own.add(event.seq)) return false;
       if (Number.isFinite(event.monotonicUs)) log.wall.add(event.monotonicUs, Date.parse(event.timestamp));
       const told = event.runs?.[run];

@@ -1,7 +1,9 @@
-import { decodeLine, draftEvent } from './decode-line';
-import { type RecordDraft, recordDraft, WORD, wallMillis } from './event-record';
+import type { Event } from '../model/event';
+import { decodeLine, draftEvent, parseTimestamp } from './decode-line';
+import { FLAG, flagsOf, KIND, kindOf, type RecordDraft, recordDraft, WORD, wallMillis } from './event-record';
 import { type EventStore, eventStore, type StoreOptions } from './event-store';
 import { type Interner, interner } from './interner';
+import { type Irregularity, noteIrregular, type StreamShare, streamShare } from './irregular-lines';
 import { type LineReader, readLines } from './line-reader';
 import { type ProcessLog, type ProcessLogs, processLogs } from './process-log';
 import { scanLines } from './scan-lines';
@@ -36,6 +38,8 @@ export interface RunEvents {
   readonly names: Interner;
   readonly processes: readonly ProcessLog[];
   readonly streams: readonly StreamReport[];
+  /** What each stream held of each process, in the order read. */
+  readonly shares: readonly StreamShare[];
 }
 
 export interface ReadOptions extends StoreOptions {
@@ -55,17 +59,26 @@ export async function readEvents(logs: RunLogs, options: ReadOptions = {}): Prom
   const names = interner();
   const processes = processLogs(logs.run);
   const streams: StreamReport[] = [];
+  const shares: StreamShare[] = [];
   const current = { report: emptyReport('') };
-  const { reader, text } = eventReader({ run: logs.run, store, names, processes, current, reader: options.reader });
+  const { reader, text, broken } = eventReader({
+    run: logs.run,
+    store,
+    names,
+    processes,
+    current,
+    shares,
+    reader: options.reader,
+  });
   for await (const { name, chunks } of logs.streams()) {
     const report = emptyReport(name);
     streams.push(report);
     current.report = report;
     const { rest, tooLong } = await readLines(chunks(), reader);
-    report.foreign += tooLong;
+    for (let line = 0; line < tooLong; line++) broken('foreign');
     if (rest.trim() !== '') text(rest, true);
   }
-  return { store, names, processes: processes.all, streams };
+  return { store, names, processes: processes.all, streams, shares };
 }
 
 interface ReaderContext {
@@ -75,34 +88,100 @@ interface ReaderContext {
   readonly processes: ProcessLogs;
   /** Of the stream that is read now. */
   readonly current: { report: StreamReport };
+  readonly shares: StreamShare[];
   readonly reader: 'scan' | 'plain' | undefined;
 }
 
-function eventReader({ run, store, names, processes, current, reader }: ReaderContext) {
+function eventReader({ run, store, names, processes, current, shares, reader }: ReaderContext) {
   const draft = recordDraft();
   const logs = processes.all;
   let lastLog: ProcessLog | undefined;
   let lastReport: StreamReport | undefined;
+  let share = streamShare('', null, []);
+  let lastMs = Number.NaN;
+  let ofStream = new Map<ProcessLog | null, StreamShare>();
 
-  const record = (complete: RecordDraft): void => {
-    const log = logs[complete.words[WORD.ORIGIN] as number] as ProcessLog;
-    if (log !== lastLog || current.report !== lastReport) {
-      log.streams.add(current.report.stream);
-      lastLog = log;
-      lastReport = current.report;
+  const shareOf = (log: ProcessLog | null): StreamShare => {
+    const { report } = current;
+    if (report !== lastReport) {
+      ofStream = new Map();
+      lastReport = report;
+      lastLog = undefined;
+      lastMs = Number.NaN;
     }
-    if (log.seen.add((complete.words[WORD.SEQ] as number) >>> 0)) {
-      current.report.events += 1;
-      const monotonicUs = complete.floats[WORD.MONOTONIC >> 1] as number;
-      if (monotonicUs >= 0) log.wall.add(monotonicUs, wallMillis(complete.words, 0));
-      store.add(complete);
-    } else current.report.duplicates += 1;
+    const known = ofStream.get(log);
+    if (known) return known;
+    const made = streamShare(report.stream, log, [...(log?.streams ?? [])]);
+    log?.streams.add(report.stream);
+    ofStream.set(log, made);
+    shares.push(made);
+    return made;
   };
 
-  const originOf = (process: string, instance: string, service: string, topology: string): number => {
-    const number = processes.number(process, instance, service, topology);
-    logs[number]?.streams.add(current.report.stream);
-    return number;
+  const enter = (log: ProcessLog): void => {
+    if (log === lastLog && current.report === lastReport) return;
+    share = shareOf(log);
+    lastLog = log;
+  };
+
+  /** What the event is doing there a second time. */
+  const twice = (set: 'run' | 'own', seq: number, atMs: number): void => {
+    current.report.duplicates += 1;
+    noteIrregular(share, share.seen === null || share.seen[set].has(seq) ? 'repeated' : 'copied', atMs);
+  };
+
+  const record = (complete: RecordDraft): void => {
+    const { words } = complete;
+    enter(logs[words[WORD.ORIGIN] as number] as ProcessLog);
+    const log = lastLog as ProcessLog;
+    const seq = (words[WORD.SEQ] as number) >>> 0;
+    lastMs = wallMillis(words, 0);
+    share.lines += 1;
+    if (log.seen.add(seq)) {
+      current.report.events += 1;
+      const monotonicUs = complete.floats[WORD.MONOTONIC >> 1] as number;
+      if (monotonicUs >= 0) log.wall.add(monotonicUs, lastMs);
+      if (seq > share.lastSeq) share.lastSeq = seq;
+      else if (!isWrittenLate(words[WORD.META] as number)) noteIrregular(share, 'out-of-order', lastMs);
+      store.add(complete);
+    } else twice('run', seq, lastMs);
+    share.seen?.run.add(seq);
+  };
+
+  /** A process's own event. */
+  const own = (event: Event): void => {
+    const { process, instance, service, topology, seq } = event;
+    enter(logs[processes.number(process, instance, service, topology)] as ProcessLog);
+    lastMs = Date.parse(event.timestamp);
+    share.lines += 1;
+    if (processes.take(event)) {
+      current.report.processEvents += 1;
+      if (seq > share.lastOwnSeq) share.lastOwnSeq = seq;
+      else noteIrregular(share, 'out-of-order', lastMs);
+    } else twice('own', seq, lastMs);
+    share.seen?.own.add(seq);
+  };
+
+  const unknown = ({ process, instance, service, topology, seq, timestamp }: Event): void => {
+    enter(logs[processes.number(process, instance, service, topology)] as ProcessLog);
+    lastMs = Date.parse(timestamp);
+    share.lines += 1;
+    if (lastLog?.seen.add(seq)) {
+      current.report.unknown += 1;
+      noteIrregular(share, 'unknown-kind', lastMs);
+    } else twice('run', seq, lastMs);
+    share.seen?.run.add(seq);
+  };
+
+  /** Of whom the line before was, at the time that it says itself, or else that the line before said. */
+  const broken = (kind: Irregularity & ('foreign' | 'half-written'), line = ''): void => {
+    if (kind === 'foreign') current.report.foreign += 1;
+    else current.report.halfWritten += 1;
+    const about = current.report === lastReport && lastLog ? share : shareOf(null);
+    const said = line.startsWith(LINE_START)
+      ? parseTimestamp(line.slice(LINE_START.length, LINE_START.length + 24))
+      : undefined;
+    noteIrregular(about, kind, said ?? lastMs);
   };
 
   /** @param last without a line feed behind it */
@@ -112,20 +191,17 @@ function eventReader({ run, store, names, processes, current, reader }: ReaderCo
     switch (decoded.is) {
       case 'request': {
         const { event } = decoded;
-        draftEvent(event, originOf(event.process, event.instance, event.service, event.topology), names, draft);
+        const origin = processes.number(event.process, event.instance, event.service, event.topology);
+        draftEvent(event, origin, names, draft);
         record(draft);
         break;
       }
       case 'process':
-        if (processes.take(decoded.event, current.report.stream)) current.report.processEvents += 1;
-        else current.report.duplicates += 1;
+        own(decoded.event);
         break;
-      case 'unknown': {
-        const { process, instance, service, topology, seq } = decoded.event;
-        if (logs[originOf(process, instance, service, topology)]?.seen.add(seq)) current.report.unknown += 1;
-        else current.report.duplicates += 1;
+      case 'unknown':
+        unknown(decoded.event);
         break;
-      }
       case 'other':
         current.report.other += 1;
         break;
@@ -141,11 +217,11 @@ function eventReader({ run, store, names, processes, current, reader }: ReaderCo
   const brokenLine = (line: string, last: boolean): void => {
     const again = line.lastIndexOf(LINE_START);
     if (again > 0 && decodeLine(line.slice(again), run).is !== 'foreign') {
-      current.report.halfWritten += 1;
+      broken('half-written', line);
       text(line.slice(again), last);
     } else if (line.startsWith('{') && (last || line.startsWith(LINE_START)) && !line.endsWith('}')) {
-      current.report.halfWritten += 1;
-    } else current.report.foreign += 1;
+      broken('half-written', line);
+    } else broken('foreign');
   };
 
   const lineReader: LineReader =
@@ -163,9 +239,15 @@ function eventReader({ run, store, names, processes, current, reader }: ReaderCo
             current.report.other += 1;
           },
           line: (bytes, start, end) => text(bytes.toString('utf8', start, end)),
-          origin: originOf,
+          origin: processes.number,
         });
-  return { reader: lineReader, text };
+  return { reader: lineReader, text, broken };
+}
+
+/** The last event of a request has the number of the moment its answer is handed over, and is written once that has left. */
+function isWrittenLate(meta: number): boolean {
+  const kind = kindOf(meta);
+  return kind === KIND.RESPONSE_SENT || (kind === KIND.ERROR && (flagsOf(meta) & FLAG.CALL) === 0);
 }
 
 function emptyReport(stream: string): StreamReport {

@@ -4,6 +4,8 @@ import { describeFlow } from './describe-flow';
 import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
+import { type IrregularSummary, irregularSummaries } from './irregular-lines';
+import { count, lineWarnings, lossWarnings } from './loss-warnings';
 import type { ProcessLoss } from './process-losses';
 import type { Run } from './read-run';
 import type { FlowNode, FlowWarning, SpanNode } from './span-node';
@@ -27,6 +29,8 @@ export interface RunReport {
   readonly requests: { readonly sent: number | null; readonly found: number };
   readonly statistics: Statistics;
   readonly processes: readonly ProcessLoss[];
+  /** Lines that stand where or as they should not. */
+  readonly irregular: readonly IrregularSummary[];
   /** How far each host's clock is off, and what was done about it. */
   readonly clocks: ClocksSummary;
   readonly warnings: readonly string[];
@@ -81,6 +85,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
   const { manifest } = run;
   const isAdhoc = run.run === ADHOC_RUN;
   const sent = manifest.end?.sent ?? null;
+  const irregular = irregularSummaries(events.shares);
   const whole = stats.incomplete === 0 && run.losses.every(({ lost }) => lost === 0);
   const report: RunReport = {
     run: run.run,
@@ -93,11 +98,13 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
     requests: { sent, found },
     statistics: stats,
     processes: run.losses,
+    irregular,
     clocks: clockSummary(run.clocks()),
     warnings: [
       ...manifestWarnings(run, found, selection),
-      ...streamWarnings(run),
-      ...lossWarnings(run, stats.peers),
+      ...lineWarnings(irregular),
+      ...lossWarnings(run.losses),
+      ...absentWarnings(run, stats.peers),
       ...flowWarnings(kinds),
     ],
   };
@@ -145,29 +152,10 @@ function manifestWarnings({ run, manifest }: Run, found: number, { service }: Se
   return warnings;
 }
 
-function streamWarnings({ events }: Run): readonly string[] {
-  return events.streams.flatMap((stream) => {
-    const told = (number: number, what: string, plural?: string): readonly string[] =>
-      number > 0 ? [`${stream.stream}: ${count(number, what, plural)}`] : [];
-    return [
-      ...told(stream.duplicates, 'duplicate event'),
-      ...told(stream.foreign, 'line that is no event', 'lines that are no events'),
-      ...told(stream.halfWritten, 'half-written line'),
-      ...told(stream.unknown, 'event of an unknown kind', 'events of unknown kinds'),
-    ];
-  });
-}
-
-function lossWarnings({ losses, events }: Run, peers: ReadonlySet<string>): readonly string[] {
-  const told = losses.flatMap(({ instance, process, lost, atLeast, dropped }) => {
-    const own = `${instance} (process ${process})`;
-    const droppedHere = dropped > 0 ? `; it dropped ${dropped} itself, of all its runs` : '';
-    if (lost > 0) return [`${own}: ${atLeast ? 'at least ' : ''}${count(lost, 'event')} lost${droppedHere}`];
-    return atLeast ? [`${own}: it ended without a word; its last events may be lost`] : [];
-  });
+function absentWarnings({ events }: Run, peers: ReadonlySet<string>): readonly string[] {
   const here = new Set(events.processes.map(({ instance }) => instance));
   const absent = [...peers].filter((instance) => !here.has(instance));
-  return [...told, ...absent.sort().map((instance) => `${instance}: others called it, and there is no log of it`)];
+  return absent.sort().map((instance) => `${instance}: others called it, and there is no log of it`);
 }
 
 const KIND_TEXTS: Readonly<Record<FlowWarning['kind'], string>> = {
@@ -209,10 +197,6 @@ function keepLongest<T extends { readonly durationMs: number }>(kept: T[], most:
   const at = kept.findIndex((entry) => entry.durationMs < candidate.durationMs);
   kept.splice(at < 0 ? kept.length : at, 0, candidate);
   if (kept.length > most) kept.pop();
-}
-
-function count(number: number, what: string, plural = `${what}s`): string {
-  return `${number} ${number === 1 ? what : plural}`;
 }
 
 function isoTime(millis: number): string {

@@ -31,22 +31,19 @@ function logged(lives: readonly Life[], steps: readonly Step[] = []): ProcessLog
     for (let at = from, seq = 1; at <= to; at += 100, seq++) {
       const kind = at === from ? 'SERVICE_UP' : at + 100 > to ? 'SERVICE_DOWN' : 'CLOCK';
       const stepped = steps.reduce((sum, step) => (at >= step.at ? sum + step.by : sum), 0);
-      logs.take(
-        {
-          timestamp: new Date(START + Math.floor(at + stepped)).toISOString(),
-          process,
-          instance,
-          service: instance.replace(/-\d+$/, ''),
-          topology: 'tiny',
-          event: kind,
-          seq,
-          monotonicUs: 1000 * (at - from) + 7,
-          run: NO_RUN,
-          hlc: '0000000000000000',
-          ...(clock && told.includes(kind) && { clock }),
-        } as Event,
+      logs.take({
+        timestamp: new Date(START + Math.floor(at + stepped)).toISOString(),
+        process,
         instance,
-      );
+        service: instance.replace(/-\d+$/, ''),
+        topology: 'tiny',
+        event: kind,
+        seq,
+        monotonicUs: 1000 * (at - from) + 7,
+        run: NO_RUN,
+        hlc: '0000000000000000',
+        ...(clock && told.includes(kind) && { clock }),
+      } as Event);
     }
   }
   return logs;
