@@ -21,6 +21,7 @@ function main(): void {
     topology: stack.topologyName,
     email: settings.email !== null,
     imageTable: settings.image.kind === 'table',
+    faults: settings.faults,
   });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   if (settings.clients.length === 0) {

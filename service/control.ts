@@ -30,7 +30,7 @@ export interface Control {
   close(): void;
 }
 
-const PURPOSES = ['GET /state', 'PUT /slice'] as const satisfies readonly TokenPurpose[];
+const PURPOSES = ['GET /state', 'GET /slice', 'PUT /slice'] as const satisfies readonly TokenPurpose[];
 const LOOPBACK = '127.0.0.1';
 const HEADERS_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -44,7 +44,8 @@ interface Reply {
 
 /**
  * The node's own door for its operator, apart from all traffic: on loopback only, each request with a token bound to what
- * it asks for. `GET /state` tells what runs, `PUT /slice` with `{ epoch, slice, by? }` puts another slice in its place.
+ * it asks for. `GET /state` tells how it is, `GET /slice` what runs as `{ instance, slice }`, and `PUT /slice` with
+ * `{ epoch, slice, by? }` puts another slice in its place.
  *
  * @throws the error of `listen`
  */
@@ -73,7 +74,14 @@ export async function startControl(access: Access, parts: ControlParts): Promise
     if (body === 'gone') return refusal(400, 'the body ended early');
     const fault = guarded.refusal(token, purpose, body);
     if (fault) return forbid(request, asked, fault);
-    return purpose === 'GET /state' ? { status: 200, body: stateOf(access, parts) } : putSlice(body, parts);
+    switch (purpose) {
+      case 'GET /state':
+        return { status: 200, body: stateOf(access, parts) };
+      case 'GET /slice':
+        return { status: 200, body: { instance: parts.instance, slice: parts.current().slice } };
+      case 'PUT /slice':
+        return putSlice(body, parts);
+    }
   };
 
   const server = createServer(

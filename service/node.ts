@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, Server as TcpServer } from 'node:net';
 import { CLOCK_PERIOD_MS, LIMITS } from '../lib/model/contract';
@@ -37,6 +38,8 @@ export interface NodeConfig {
   readonly restarts?: number;
   /** Whether the process is this node's alone, so that a fault may end it. @default false */
   readonly alone?: boolean;
+  /** File that a live change's slice is kept in. @default it is not kept */
+  readonly liveSlice?: string | undefined;
   /** Without it there is no control interface, and nobody may raise faults from outside. */
   readonly access?: Access | undefined;
   readonly discovery: Discovery;
@@ -168,6 +171,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   /** Puts another slice in the place of the one that runs: requests that come from now on meet it. */
   const change = (newSlice: Slice, by: string): void => {
     const next = load(newSlice);
+    if (config.liveSlice !== undefined) replaceFile(config.liveSlice, JSON.stringify(newSlice));
     live.current = next;
     logChange(log, next.program, by);
     discovery.know(newSlice.service.callees);
@@ -259,6 +263,12 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     },
     flushSync: log.flushSync,
   };
+}
+
+/** A process that is killed in between leaves the old content. */
+function replaceFile(path: string, content: string): void {
+  writeFileSync(`${path}.tmp`, content, { mode: 0o600 });
+  renameSync(`${path}.tmp`, path);
 }
 
 function logChange(log: EventLog, { slice, sliceHash }: Program, by: string): void {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { ENVIRONMENT } from '../lib/model/contract';
 import type { ClockSource } from '../lib/model/event';
@@ -19,6 +19,8 @@ export interface NodeSettings {
   readonly clock: ClockSource;
   /** Starts of this instance before this one. */
   readonly restarts: number;
+  /** File that a live change's slice is kept in; undefined where the launcher keeps it. */
+  readonly liveSlice: string | undefined;
   /** Undefined where nobody may raise faults from outside. */
   readonly access: Access | undefined;
 }
@@ -95,7 +97,10 @@ function readSettings(raw: RawSettings, nameOf: (name: Name) => string, faults: 
   };
 
   const slicePath = text('slice');
-  const slice = slicePath === '' ? undefined : readSlice(slicePath, nameOf('slice'), faults);
+  const given = slicePath === '' ? undefined : readSlice(slicePath, nameOf('slice'), faults);
+  const liveSlice = raw.liveSlice === undefined || raw.liveSlice === '' ? undefined : String(raw.liveSlice);
+  const kept = liveSlice !== undefined && existsSync(liveSlice);
+  const slice = kept ? readSlice(liveSlice, nameOf('liveSlice'), faults) : given;
   const instance = text('instance');
   if (instance !== '' && !INSTANCE.test(instance)) {
     fault('instance', `'${instance}' is no DNS label`, 'use a name such as catalog-2');
@@ -133,7 +138,19 @@ function readSettings(raw: RawSettings, nameOf: (name: Name) => string, faults: 
         };
 
   if (faults.length > before || !slice) return undefined;
-  return { slice, instance, log, address, meshPort, edgePort, resolver, clock: clock as ClockSource, restarts, access };
+  const ports = { meshPort, edgePort };
+  return {
+    slice,
+    instance,
+    log,
+    address,
+    ...ports,
+    resolver,
+    clock: clock as ClockSource,
+    restarts,
+    liveSlice,
+    access,
+  };
 }
 
 /** What is read is never part of a message. */
@@ -165,6 +182,7 @@ const PURPOSE: Readonly<Record<Name, string>> = {
   restarts: 'how often this instance was started before',
   key: "the path of the file with the deployment's key",
   controlPort: 'the port of the control interface, or 0 for a free one',
+  liveSlice: 'the path of a file for the slice that a live change brings',
   graph: 'the path of the JSON file with the callees of every service',
   publicFaults: 'on to let itineraries and overlays in at the edge',
 };

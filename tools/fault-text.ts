@@ -1,4 +1,4 @@
-import type { ChangeReport } from '../lib/local/live-change';
+import type { ChangeReport } from '../lib/local/give-slices';
 import type { ControlState } from '../lib/model/control-state';
 import type { FaultRule } from '../lib/model/fault';
 

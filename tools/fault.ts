@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../lib/load/duration';
-import { askControl, readKey } from '../lib/local/control-client';
-import { changeDeployment } from '../lib/local/live-change';
 import type { Distribution } from '../lib/model/distribution';
 import { addRule, connect, disconnect, removeRules, setLatency, type TopologyEdit } from '../lib/model/edit-topology';
 import { TOKEN_MAX_MS } from '../lib/model/token';
@@ -9,7 +7,9 @@ import { UserError } from '../lib/model/user-error';
 import { type ExitCode, runCommand } from './command';
 import { itineraryCurl, overlayHeader, sendItinerary } from './fault-itinerary';
 import { liveRule, type RuleOptions } from './fault-rule';
-import { changeText, type InstanceState, ruleText, stateText } from './fault-text';
+import { changeText, ruleText, stateText } from './fault-text';
+import { type LiveDeployment, localDeployment } from './live-deployment';
+import { type AwsOptions, awsDeployment, FIRST_PORT, sessionCommands } from './live-deployment-aws';
 import { liveTarget } from './live-target';
 
 /** `fault shop add ...` reads better than `fault add shop ...`; both are understood. */
@@ -19,7 +19,7 @@ if (first !== undefined && second !== undefined && !ACTIONS.includes(first) && A
   process.argv.splice(2, 2, second, first);
 }
 
-interface Json {
+interface Json extends AwsOptions {
   readonly json?: boolean;
 }
 
@@ -36,7 +36,17 @@ void runCommand((program, finish) => {
   const action = (name: string, summary: string): Command =>
     program.command(name).summary(summary).description(summary).argument('<topology>', TOPOLOGY);
 
-  action('add', 'Raises a fault for a while.')
+  const live = (name: string, summary: string): Command =>
+    action(name, summary)
+      .option('--aws', 'of its deployment on AWS: prints the commands that open a way to its hosts')
+      .option('--start', 'with --aws: runs those commands itself, does the work, and ends them')
+      .option('--forwarded', 'with --aws: does the work over the commands that were printed and are under way')
+      .option('--first-port <n>', 'with --aws: local port of the first command, others follow', String(FIRST_PORT))
+      .option('--region <region>', 'with --aws: where it is (default: that of AWS_REGION or the profile)')
+      .option('--as <name>', 'with --aws: the name that it was deployed as (cdk deploy -c as=<name>)')
+      .option('--key-file <file>', 'with --aws: the key (default: file MICROCOSM_KEY, else read from Secrets Manager)');
+
+  live('add', 'Raises a fault for a while.')
     .usage('shop --service catalog --type latency --arg delay=300 --for 30s')
     .requiredOption('-s, --service <name>', 'the service that it strikes')
     .requiredOption('-t, --type <type>', 'latency, error, reset, hang, crash, ...: see docs/faults.md')
@@ -62,11 +72,11 @@ void runCommand((program, finish) => {
       finish(await change(asked, edit, () => by, options));
     });
 
-  action('list', 'Shows the faults that stand, and which epoch each service is at.')
+  live('list', 'Shows the faults that stand, and which epoch each service is at.')
     .option('--json', 'print the state of every instance as JSON')
-    .action(async (asked: string, { json }: Json) => finish(await list(asked, json ?? false)));
+    .action(async (asked: string, options: Json) => finish(await list(asked, options)));
 
-  action('clear', 'Ends a fault raised while the topology runs, or all of them.')
+  live('clear', 'Ends a fault raised while the topology runs, or all of them.')
     .argument('[id]', 'which one')
     .option('--all', 'all of them')
     .option('--json', 'print the report as JSON')
@@ -78,7 +88,7 @@ void runCommand((program, finish) => {
       finish(await change(asked, edit, () => `clear ${id ?? 'all'}`, options));
     });
 
-  action('connect', 'Adds a call from one service to another, as the last step.')
+  live('connect', 'Adds a call from one service to another, as the last step.')
     .usage('shop web reviews')
     .argument('<from>', 'the service that calls')
     .argument('<to>', 'service, or service METHOD /path')
@@ -99,7 +109,7 @@ void runCommand((program, finish) => {
       finish(await change(asked, edit, () => `connect ${from} to ${to}`, options));
     });
 
-  action('disconnect', 'Removes the calls and sends from one service to another.')
+  live('disconnect', 'Removes the calls and sends from one service to another.')
     .usage('shop web reviews')
     .argument('<from>', 'the service that calls')
     .argument('<to>', 'service, or service METHOD /path')
@@ -110,7 +120,7 @@ void runCommand((program, finish) => {
       finish(await change(asked, edit, () => `disconnect ${from} from ${to}`, options));
     });
 
-  action('set-latency', "Changes the latency of a service's own work.")
+  live('set-latency', "Changes the latency of a service's own work.")
     .usage('shop reviews 40')
     .argument('<service>', 'whose')
     .argument('<ms>', 'milliseconds, or a distribution as JSON: \'{"uniform":[10,30]}\'')
@@ -166,34 +176,50 @@ interface ConnectFlags extends Json {
   readonly optional?: boolean;
 }
 
-async function change(asked: string, edit: TopologyEdit, by: () => string, { json }: Json): Promise<ExitCode> {
-  const cwd = process.cwd();
-  const { folder } = await liveTarget(asked, cwd);
-  const report = await changeDeployment(cwd, folder, edit, by);
+async function change(asked: string, edit: TopologyEdit, by: () => string, options: Json): Promise<ExitCode> {
+  const deployment = await deploymentFor(asked, options);
+  if (!deployment) return 0;
+  const report = await deployment.change(edit, by);
   if (!report) {
-    process.stdout.write(json ? 'null\n' : 'nothing to change\n');
+    process.stdout.write(options.json ? 'null\n' : 'nothing to change\n');
     return 0;
   }
-  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : changeText(report));
+  process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : changeText(report));
   return report.instances.every(({ taken }) => taken) ? 0 : 1;
 }
 
-async function list(asked: string, json: boolean): Promise<ExitCode> {
-  const { deployment, folder } = await liveTarget(asked, process.cwd());
-  const scope = { key: readKey(folder), topology: deployment.topology.name };
-  const states = await Promise.all(
-    deployment.instances.map(async ({ instance, service, controlPort }): Promise<InstanceState> => {
-      try {
-        const { status, body } = await askControl(controlPort ?? 0, 'GET /state', scope);
-        if (status === 200) return { instance, service, state: body };
-        return { instance, service, problem: `answered ${status}: ${body?.error}` };
-      } catch (error) {
-        return { instance, service, problem: `can't be reached: ${(error as Error).message}` };
-      }
-    }),
-  );
-  process.stdout.write(json ? `${JSON.stringify(states, null, 2)}\n` : stateText(states));
+async function list(asked: string, options: Json): Promise<ExitCode> {
+  const deployment = await deploymentFor(asked, options);
+  if (!deployment) return 0;
+  const states = await deployment.states();
+  process.stdout.write(options.json ? `${JSON.stringify(states, null, 2)}\n` : stateText(states));
   return states.every(({ state }) => state) ? 0 : 1;
+}
+
+/** Undefined where nothing but the commands to reach it was asked for. */
+async function deploymentFor(asked: string, options: Json): Promise<LiveDeployment | undefined> {
+  const cwd = process.cwd();
+  const { aws, start, forwarded } = options;
+  if (!aws) {
+    const needing = (['start', 'forwarded', 'region', 'as', 'keyFile'] as const).filter((name) => options[name]);
+    const faults = needing.map((name) => ({
+      where: name === 'keyFile' ? '--key-file' : `--${name}`,
+      problem: 'goes with --aws only',
+      remedy: 'add --aws, or leave it out',
+    }));
+    if (faults.length > 0) throw new UserError(faults);
+    return localDeployment(asked, cwd);
+  }
+  if (start && forwarded) {
+    throw new UserError({ where: '--start --forwarded', problem: 'exclude each other', remedy: 'give one of them' });
+  }
+  if (start || forwarded) return awsDeployment(asked, options, cwd);
+  const commands = await sessionCommands(asked, options, cwd);
+  process.stdout.write(options.json ? `${JSON.stringify(commands, null, 2)}\n` : `${commands.join('\n')}\n`);
+  process.stderr.write(
+    'Keep these running and give --forwarded; or give --start, which runs them, does the work and ends them.\n',
+  );
+  return undefined;
 }
 
 function latency(text: string): Distribution {

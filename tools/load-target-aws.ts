@@ -1,9 +1,7 @@
 import type { LoadTarget } from '../lib/load/run-load';
 import { edgeTargets } from '../lib/load/targets';
-import type * as DeployedStack from '../lib/logs/cloudwatch/deployed-stack';
-import { loadTopology } from '../lib/model/load-topology';
-import { hashValue } from '../lib/model/slice';
 import { UserError } from '../lib/model/user-error';
+import { deployedTopology } from './deployed-topology';
 import { parseUrl } from './load-target';
 
 interface Options {
@@ -14,8 +12,7 @@ interface Options {
 }
 
 /**
- * A topology's deployment on AWS, as its stack's outputs tell it. The file must still say what was deployed: then the
- * file's value is the deployment's, and the check holds the run against it.
+ * A topology's deployment on AWS. Its file's value is what was deployed, and the check holds the run against it.
  */
 export async function resolveAwsTarget(asked: string, options: Options, cwd: string): Promise<LoadTarget> {
   if (parseUrl(asked) || options.path !== undefined) {
@@ -23,18 +20,7 @@ export async function resolveAwsTarget(asked: string, options: Options, cwd: str
     const where = options.path === undefined ? asked : '--path';
     throw new UserError({ where, problem, remedy: 'name the topology, and leave the path out' });
   }
-  const given = loadTopology(asked, { cwd });
-  const topology = options.as === undefined ? given : { ...given, name: options.as };
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const { findStack }: typeof DeployedStack = require('../lib/logs/cloudwatch/deployed-stack');
-  const stack = await findStack(topology.name, options.region === undefined ? {} : { region: options.region });
-  if (stack.topologyHash !== hashValue(topology)) {
-    throw new UserError({
-      where: asked,
-      problem: `the file says something else than what is deployed as ${topology.name} in ${stack.region}`,
-      remedy: `deploy it (npx cdk deploy -c topology=${asked}), or take the file back to what was deployed`,
-    });
-  }
+  const { topology, stack } = await deployedTopology(asked, options, cwd);
   const url = options.url === undefined ? new URL(stack.edgeUrl) : parseUrl(options.url);
   if (!url) {
     throw new UserError({ where: '--url', problem: `${options.url} is no URL`, remedy: 'give one with https://' });

@@ -11,6 +11,7 @@ interface Options {
   readonly format: 'text' | 'json' | 'mermaid';
   readonly json?: true;
   readonly aws?: true;
+  readonly faults?: true;
 }
 
 runCommand((program, finish) => {
@@ -21,14 +22,15 @@ runCommand((program, finish) => {
     .addOption(new Option('--format <format>', 'how to print it').choices(['text', 'json', 'mermaid']).default('text'))
     .option('--json', 'short for --format json')
     .option('--aws', 'plan its deployment on AWS: resources, quotas, cost an hour (as text, or --json)')
+    .option('--faults', 'with --aws: as deployed with -c faults=true')
     .addHelpText(
       'after',
       '\nExit codes: 0 it is valid, 1 it is but can not be deployed on AWS (--aws), 2 it is not, or wrong use.',
     )
-    .action((name: string, { format, json, aws }: Options) => {
+    .action((name: string, { format, json, aws, faults }: Options) => {
       const topology = loadTopology(name);
       if (aws) {
-        const plan = planOf(topology);
+        const plan = planOf(topology, { faults: faults ?? false });
         process.stdout.write(json || format === 'json' ? `${JSON.stringify(plan, null, 2)}\n` : describePlan(plan));
         for (const fault of plan.faults) process.stderr.write(`${formatFault(fault)}\n`);
         if (plan.faults.length > 0) finish(1);

@@ -57,6 +57,7 @@ function contractScript(): string {
     PROGRAM_DIR: HOST.programFolder,
     CONFIG_DIR: HOST.configFolder,
     SLICE_FILE: HOST.slice,
+    KEY_FILE: HOST.key,
     LOG_DIR: HOST.logFolder,
     LOG_FILE: HOST.log,
     AGENT_STATE: HOST.agentState,
@@ -92,6 +93,11 @@ function contractScript(): string {
 function fillIn(content: string): string {
   return content
     .replaceAll('@ENV_RESTARTS@', ENVIRONMENT.restarts)
+    .replaceAll('@ENV_KEY@', ENVIRONMENT.key)
+    .replaceAll('@ENV_CONTROL_PORT@', ENVIRONMENT.controlPort)
+    .replaceAll('@ENV_LIVE_SLICE@', ENVIRONMENT.liveSlice)
+    .replaceAll('@CONTROL_PORT@', String(PORTS.control))
+    .replaceAll('@KEY_FILE@', HOST.key)
     .replaceAll('@NODE_BINARY@', HOST.nodeBinary)
     .replaceAll('@STOP_SECONDS@', String(HOST_BOUNDS.stopSeconds))
     .replaceAll('@LOG_FILE@', HOST.log);

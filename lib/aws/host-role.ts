@@ -7,6 +7,8 @@ export interface HostRoleProps {
   readonly assets: string;
   readonly logGroup: string;
   readonly metricsNamespace: string;
+  /** ARN of the secret with the key of live faults; null where there is none. */
+  readonly faultKey: string | null;
 }
 
 /**
@@ -14,9 +16,10 @@ export interface HostRoleProps {
  * Manager. One role for all, since an account has a thousand.
  */
 export class HostRole extends Construct {
+  readonly arn: string;
   readonly profileName: string;
 
-  constructor(scope: Construct, id: string, { assets, logGroup, metricsNamespace }: HostRoleProps) {
+  constructor(scope: Construct, id: string, { assets, logGroup, metricsNamespace, faultKey }: HostRoleProps) {
     super(scope, id);
     const group = `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup}`;
     const statements = [
@@ -40,6 +43,9 @@ export class HostRole extends Construct {
         ],
         resources: ['*'],
       }),
+      ...(faultKey === null
+        ? []
+        : [new iam.PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [faultKey] })]),
     ];
     const role = new iam.CfnRole(this, 'Role', {
       assumeRolePolicyDocument: {
@@ -49,6 +55,7 @@ export class HostRole extends Construct {
       // Inline, so that the role is complete before the first host takes it.
       policies: [{ policyName: 'Host', policyDocument: new iam.PolicyDocument({ statements }) }],
     });
+    this.arn = role.attrArn;
     this.profileName = new iam.CfnInstanceProfile(this, 'Profile', { roles: [role.ref] }).ref;
   }
 }

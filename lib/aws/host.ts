@@ -3,6 +3,8 @@ export const HOST = {
   programFolder: '/opt/microcosm',
   configFolder: '/etc/microcosm',
   slice: '/etc/microcosm/slice.json',
+  /** Root's alone; only where live faults are switched on. */
+  key: '/etc/microcosm/key',
   logFolder: '/var/log/microcosm',
   log: '/var/log/microcosm/events.log',
   /** Where the agent remembers what of the log it has delivered. */

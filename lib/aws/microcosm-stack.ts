@@ -20,6 +20,7 @@ import { Dashboard } from './dashboard';
 import { Discovery } from './discovery';
 import { Edge } from './edge';
 import { EventMetrics, metricsNamespace } from './event-metrics';
+import { FaultKey } from './fault-key';
 import { groupOf, instancesOf, type Layout, layoutOf } from './footprint';
 import type { HostFiles } from './host-files';
 import { HostRole } from './host-role';
@@ -69,19 +70,28 @@ export class MicrocosmStack extends Stack {
     const logGroup = logGroupName(topology.name);
 
     const notify = settings.email === null ? [] : [this.notification(topology.name, settings.email)];
-    const network = new Network(this, 'Network', { assets: assets.pattern });
+    const key = settings.faults ? new FaultKey(this, 'FaultKey', topology.name) : null;
+    const faultKey = key?.arn ?? null;
+    const network = new Network(this, 'Network', { assets: assets.pattern, faultKey });
     const groups = makeMembers({ topology, network, groupScope: scopes.members, ruleScope: scopes.services });
     const discovery = new Discovery(this, 'Discovery', {
       topology,
       vpcId: network.vpcId,
       serviceScope: scopes.services,
     });
-    const role = new HostRole(this, 'HostRole', { assets: assets.pattern, logGroup, metricsNamespace: namespace });
+    const role = new HostRole(this, 'HostRole', {
+      assets: assets.pattern,
+      logGroup,
+      metricsNamespace: namespace,
+      faultKey,
+    });
+    if (settings.operator !== null) key?.admitOnly([role.arn, settings.operator]);
     const world = {
       topology: topology.name,
       image,
       profileName: role.profileName,
-      gateway: network.gateway,
+      ways: network.ways,
+      faultKey,
       logGroup,
       metricsNamespace: namespace,
       bucket: assets.bucket,
@@ -145,6 +155,13 @@ export class MicrocosmStack extends Stack {
       `npx ts-node tools/load.ts ${settings.topology} --aws${settings.as === null ? '' : ` --as ${settings.as}`}`,
       'Sends traffic, prints the run id',
     );
+    if (faultKey !== null) {
+      this.output(
+        STACK_OUTPUTS.faultKey,
+        faultKey,
+        'Secret with the key of live faults (tools/fault.ts --aws reads it)',
+      );
+    }
     this.output('TimelineCommand', 'npx ts-node tools/timeline.ts <run-id>', 'Shows the flows of a run');
   }
 

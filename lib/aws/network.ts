@@ -18,6 +18,8 @@ export const INTERFACE_ENDPOINTS = ['logs', 'monitoring', 'ssm', 'ssmmessages'] 
 export interface NetworkProps {
   /** `bucket/prefix*` that hosts read. */
   readonly assets: string;
+  /** ARN of the secret that hosts read through an endpoint of its own; null where there is none. */
+  readonly faultKey: string | null;
 }
 
 /**
@@ -31,7 +33,7 @@ export class Network extends Construct {
   readonly publicSubnetIds: readonly string[];
   readonly privateSubnetIds: readonly string[];
   /** What a host needs before it boots. */
-  readonly gateway: ec2.CfnVPCEndpoint;
+  readonly ways: readonly ec2.CfnVPCEndpoint[];
   /** The balancer's way out, without which it can't be made. */
   readonly internetRoute: ec2.CfnRoute;
 
@@ -58,14 +60,18 @@ export class Network extends Construct {
     const privateRoutes = new ec2.CfnRouteTable(this, 'PrivateRoutes', { vpcId: vpc.ref });
     this.publicSubnetIds = this.subnets('Public', RANGES.public, publicRoutes);
     this.privateSubnetIds = this.subnets('Private', RANGES.private, privateRoutes);
-    this.gateway = new ec2.CfnVPCEndpoint(this, 'S3', {
+    const gateway = new ec2.CfnVPCEndpoint(this, 'S3', {
       vpcId: vpc.ref,
       vpcEndpointType: 'Gateway',
       serviceName: `com.amazonaws.${Aws.REGION}.s3`,
       routeTableIds: [privateRoutes.ref],
       policyDocument: gatewayPolicy(props.assets),
     });
-    this.interfaceEndpoints();
+    const members = this.endpointMembers();
+    for (const service of INTERFACE_ENDPOINTS) this.interfaceEndpoint(service, members);
+    const { faultKey } = props;
+    const key = faultKey === null ? [] : [this.interfaceEndpoint('secretsmanager', members, keyPolicy(faultKey))];
+    this.ways = [gateway, ...key];
   }
 
   private subnets(kind: string, ranges: readonly string[], routes: ec2.CfnRouteTable): readonly string[] {
@@ -84,7 +90,7 @@ export class Network extends Construct {
     });
   }
 
-  private interfaceEndpoints(): void {
+  private endpointMembers(): string {
     const members = new ec2.CfnSecurityGroup(this, 'EndpointMembers', {
       vpcId: this.vpcId,
       groupDescription: 'Endpoints of AWS services, for the hosts of this network',
@@ -99,16 +105,19 @@ export class Network extends Construct {
       ],
       securityGroupEgress: [NOWHERE],
     });
-    for (const service of INTERFACE_ENDPOINTS) {
-      new ec2.CfnVPCEndpoint(this, `Endpoint-${service}`, {
-        vpcId: this.vpcId,
-        vpcEndpointType: 'Interface',
-        serviceName: `com.amazonaws.${Aws.REGION}.${service}`,
-        subnetIds: [this.privateSubnetIds[0] as string],
-        securityGroupIds: [members.ref],
-        privateDnsEnabled: true,
-      });
-    }
+    return members.ref;
+  }
+
+  private interfaceEndpoint(service: string, members: string, policyDocument?: object): ec2.CfnVPCEndpoint {
+    return new ec2.CfnVPCEndpoint(this, `Endpoint-${service}`, {
+      vpcId: this.vpcId,
+      vpcEndpointType: 'Interface',
+      serviceName: `com.amazonaws.${Aws.REGION}.${service}`,
+      subnetIds: [this.privateSubnetIds[0] as string],
+      securityGroupIds: [members],
+      privateDnsEnabled: true,
+      policyDocument,
+    });
   }
 }
 
@@ -120,6 +129,14 @@ export const NOWHERE: ec2.CfnSecurityGroup.EgressProperty = {
   cidrIp: '255.255.255.255/32',
   description: 'Nothing goes out',
 };
+
+/** Through this endpoint hosts read the one secret. */
+function keyPolicy(faultKey: string): object {
+  return {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Principal: '*', Action: 'secretsmanager:GetSecretValue', Resource: faultKey }],
+  };
+}
 
 /** Through the gateway hosts reach their files, Amazon Linux's packages and the signals' bucket, and nothing else. */
 function gatewayPolicy(assets: string): object {

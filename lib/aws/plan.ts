@@ -43,14 +43,29 @@ export interface Cost {
 }
 
 /** Constants of the stack, held to the stack itself by a test. */
-const FIXED = { interfaceEndpoints: 4, metricFilters: 5, queries: 5, topologyAlarms: 3, edgeAlarms: 3, hostAlarms: 3 };
+const FIXED = {
+  interfaceEndpoints: 4,
+  keyEndpoints: 1,
+  metricFilters: 5,
+  queries: 5,
+  topologyAlarms: 3,
+  edgeAlarms: 3,
+  hostAlarms: 3,
+};
 
-export function planOf(topology: Topology): Plan {
+/** Settings that bring resources and cost of their own. */
+export interface PlanOptions {
+  /** Live faults switched on: a secret, and an endpoint to read it through. @default false */
+  readonly faults?: boolean;
+}
+
+export function planOf(topology: Topology, { faults = false }: PlanOptions = {}): Plan {
   const services = Object.values(topology.services);
   const instances = services.reduce((sum, { replicas }) => sum + replicas, 0);
   const edges = services.filter(({ edge }) => edge).length;
   const calls = services.reduce((sum, { callers }) => sum + callers.length, 0);
   const alarms = FIXED.hostAlarms * instances + FIXED.edgeAlarms * edges + FIXED.topologyAlarms;
+  const endpoints = FIXED.interfaceEndpoints + (faults ? FIXED.keyEndpoints : 0);
   const { nested, groups } = layoutOf(topology);
   const resources = {
     'AWS::CloudFormation::WaitCondition': instances,
@@ -67,7 +82,7 @@ export function planOf(topology: Topology): Plan {
     'AWS::EC2::Subnet': 4,
     'AWS::EC2::SubnetRouteTableAssociation': 4,
     'AWS::EC2::VPC': 1,
-    'AWS::EC2::VPCEndpoint': FIXED.interfaceEndpoints + 1,
+    'AWS::EC2::VPCEndpoint': endpoints + 1,
     'AWS::EC2::VPCGatewayAttachment': 1,
     'AWS::ElasticLoadBalancingV2::Listener': 1,
     'AWS::ElasticLoadBalancingV2::ListenerRule': edges > 1 ? edges : 0,
@@ -78,6 +93,7 @@ export function planOf(topology: Topology): Plan {
     'AWS::Logs::LogGroup': 1,
     'AWS::Logs::MetricFilter': FIXED.metricFilters,
     'AWS::Logs::QueryDefinition': FIXED.queries,
+    'AWS::SecretsManager::Secret': faults ? 1 : 0,
     'AWS::ServiceDiscovery::Instance': instances,
     'AWS::ServiceDiscovery::PrivateDnsNamespace': 1,
     'AWS::ServiceDiscovery::Service': services.length,
@@ -92,7 +108,7 @@ export function planOf(topology: Topology): Plan {
     perReplica: FOOTPRINT.replica,
     quotas: quotas(topology, instances, alarms),
     faults: findLimitFaults(topology),
-    cost: cost(topology, instances, alarms),
+    cost: cost(topology, { instances, alarms, endpoints, secrets: faults ? 1 : 0 }),
   };
 }
 
@@ -117,7 +133,10 @@ function quotas(topology: Topology, instances: number, alarms: number): readonly
   ];
 }
 
-function cost(topology: Topology, instances: number, alarms: number): Cost {
+function cost(
+  topology: Topology,
+  { instances, alarms, endpoints, secrets }: Readonly<Record<'instances' | 'alarms' | 'endpoints' | 'secrets', number>>,
+): Cost {
   const services = Object.values(topology.services);
   const month = PRICES.hoursPerMonth;
   const types = new Map<string, number>();
@@ -144,13 +163,14 @@ function cost(topology: Topology, instances: number, alarms: number): Cost {
     { what: 'public address', count: 2, hourlyUsd: 2 * PRICES.publicAddressHour },
     {
       what: 'interface endpoint',
-      count: FIXED.interfaceEndpoints,
-      hourlyUsd: FIXED.interfaceEndpoints * PRICES.interfaceEndpointHour,
+      count: endpoints,
+      hourlyUsd: endpoints * PRICES.interfaceEndpointHour,
     },
     { what: 'alarm', count: alarms, hourlyUsd: (alarms * PRICES.alarmMonth) / month },
     { what: 'custom metric', count: metrics, hourlyUsd: (metrics * PRICES.metricMonth) / month },
     { what: 'private hosted zone', count: 1, hourlyUsd: PRICES.hostedZoneMonth / month },
     { what: 'dashboard', count: 1, hourlyUsd: PRICES.dashboardMonth / month },
+    ...(secrets === 0 ? [] : [{ what: 'secret', count: secrets, hourlyUsd: (secrets * PRICES.secretMonth) / month }]),
   ];
   return {
     items,

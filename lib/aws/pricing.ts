@@ -24,6 +24,8 @@ export const PRICES = {
   metricMonth: 0.3,
   /** Dashboard beyond the account's first three, a month. */
   dashboardMonth: 3,
+  /** Secret, a month; reading it costs 0.05 $ for 10,000 times. */
+  secretMonth: 0.4,
   /** Log ingestion, a GB. */
   logGb: 0.5,
   hoursPerMonth: 730,

@@ -34,17 +34,25 @@ const ACKNOWLEDGED_WITH_TABLE: Readonly<Record<string, string>> = {
   'CloudFormation-Validate::W9010': 'The image does come from a mapping by Region.',
 };
 
+/** The secret exists only with live faults switched on. */
+const ACKNOWLEDGED_WITH_FAULTS: Readonly<Record<string, string>> = {
+  'AwsSolutions-SMG4':
+    'The key lives as long as the stack and opens loopback ports alone; rotating it would need every host to start again.',
+};
+
 export interface Acknowledgements {
   readonly topology: string;
   readonly email: boolean;
   readonly imageTable: boolean;
+  readonly faults: boolean;
 }
 
-export function acknowledge(stack: Stack, { topology, email, imageTable }: Acknowledgements): void {
+export function acknowledge(stack: Stack, { topology, email, imageTable, faults }: Acknowledgements): void {
   const rules = {
     ...ACKNOWLEDGED,
     ...acknowledgedFor(topology),
     ...(email && ACKNOWLEDGED_WITH_EMAIL),
+    ...(faults && ACKNOWLEDGED_WITH_FAULTS),
     ...(imageTable && ACKNOWLEDGED_WITH_TABLE),
   };
   for (const [id, reason] of Object.entries(rules)) Validations.of(stack).acknowledge({ id, reason });

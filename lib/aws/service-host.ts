@@ -3,7 +3,7 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as servicediscovery from 'aws-cdk-lib/aws-servicediscovery';
 import { Construct } from 'constructs';
-import { PORTS } from '../model/contract';
+import { HOST_TAGS, PORTS } from '../model/contract';
 import { hashValue } from '../model/slice';
 import type { Service } from '../model/topology';
 import { HOST_BOUNDS } from './host';
@@ -16,8 +16,10 @@ export interface HostWorld {
   readonly topology: string;
   readonly image: Image;
   readonly profileName: string;
-  /** Nothing can be installed before this exists. */
-  readonly gateway: ec2.CfnVPCEndpoint;
+  /** Nothing can be installed before these exist. */
+  readonly ways: readonly ec2.CfnVPCEndpoint[];
+  /** ARN of the secret with the key of live faults; null where they are switched off. */
+  readonly faultKey: string | null;
   readonly logGroup: string;
   readonly metricsNamespace: string;
   /** Bucket and keys of what the host fetches. */
@@ -52,7 +54,7 @@ export class ServiceHost extends Construct {
     super(scope, id);
     const { world, service, instance } = props;
     const instanceType = service.instanceType ?? DEFAULT_INSTANCE_TYPE;
-    const script = (region: string, bucket: string, signalUrl: string): string =>
+    const script = (region: string, bucket: string, signalUrl: string, faultKey: string | null): string =>
       userData({
         region,
         instance,
@@ -63,12 +65,11 @@ export class ServiceHost extends Construct {
         metricsNamespace: world.metricsNamespace,
         files: `${bucket}/${world.filesKey}`,
         slice: `${bucket}/${props.sliceKey}`,
+        faultKey,
         signalUrl,
       });
-    const identity = hashValue([script('', '', ''), world.image.identity, instanceType, HOST_BOUNDS.volumeGib]).slice(
-      0,
-      8,
-    );
+    const constant = script('', '', '', world.faultKey === null ? null : '');
+    const identity = hashValue([constant, world.image.identity, instanceType, HOST_BOUNDS.volumeGib]).slice(0, 8);
 
     const handle = new CfnWaitConditionHandle(this, `Signal${identity}`);
     const machine = new ec2.CfnInstance(this, `Machine${identity}`, {
@@ -88,12 +89,12 @@ export class ServiceHost extends Construct {
       propagateTagsToVolumeOnCreation: true,
       tags: [
         { key: 'Name', value: `${world.topology} ${instance}` },
-        { key: 'microcosm:service', value: service.name },
-        { key: 'microcosm:instance', value: instance },
+        { key: HOST_TAGS.service, value: service.name },
+        { key: HOST_TAGS.instance, value: instance },
       ],
-      userData: Fn.base64(script(Aws.REGION, world.bucket, handle.ref)),
+      userData: Fn.base64(script(Aws.REGION, world.bucket, handle.ref, world.faultKey)),
     });
-    machine.addResourceDependency(world.gateway);
+    for (const way of world.ways) machine.addResourceDependency(way);
     this.instanceId = machine.ref;
 
     // A wait condition rather than a creation policy: its failure carries the host's own words into the stack's events.

@@ -14,6 +14,10 @@ export interface Settings {
   /** Where alarms are mailed. */
   readonly email: string | null;
   readonly retentionDays: number;
+  /** Whether faults can be raised while the topology runs. */
+  readonly faults: boolean;
+  /** ARN of the role or user that alone, beside the hosts, may read the key of live faults. */
+  readonly operator: string | null;
 }
 
 export type ImageChoice =
@@ -29,6 +33,7 @@ export const RETENTION_DAYS: readonly number[] = [
 ];
 
 const NAME = /^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$/;
+const OPERATOR = /^arn:aws[a-z-]*:iam::\d{12}:(role|user)\/[\w+=,.@/-]+$/;
 const CERTIFICATE = /^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/[A-Za-z0-9-]+$/;
 
 /**
@@ -88,6 +93,17 @@ export function readSettings(context: (key: string) => unknown): Settings {
     (value) => RETENTION_DAYS.includes(Number(value)),
     `give a number of days that CloudWatch Logs takes: ${RETENTION_DAYS.join(', ')}`,
   );
+  const liveFaults = check('faults', text('faults'), (value) => /^(true|false)$/.test(value), 'give true or false');
+  const operator = check(
+    'operator',
+    text('operator'),
+    (value) => OPERATOR.test(value),
+    'give the ARN of a role or user: arn:aws:iam::<account>:role/<name>',
+  );
+  if (operator !== null && liveFaults !== 'true') {
+    const remedy = 'switch live faults on with -c faults=true, or leave it out';
+    faults.push({ where: '-c operator', problem: 'there is no key to read', remedy });
+  }
   if (faults.length > 0) throw new UserError(faults);
   return {
     topology: topology ?? '',
@@ -97,6 +113,8 @@ export function readSettings(context: (key: string) => unknown): Settings {
     clients: clients.filter((range) => range !== ''),
     email,
     retentionDays: retention === null ? DEFAULT_RETENTION_DAYS : Number(retention),
+    faults: liveFaults === 'true',
+    operator,
   };
 }
 

@@ -11,6 +11,8 @@ export interface UserDataParts {
   /** `bucket/key` of the host files and of the slice. */
   readonly files: string;
   readonly slice: string;
+  /** ARN of the secret with the key of live faults; null where they are switched off. */
+  readonly faultKey: string | null;
   /** Pre-signed address that tells CloudFormation how it went. */
   readonly signalUrl: string;
 }
@@ -23,7 +25,7 @@ export function userData(parts: UserDataParts): string {
   return `#!/bin/bash
 set -Eeuo pipefail
 export AWS_DEFAULT_REGION='${parts.region}' INSTANCE='${parts.instance}' SERVICE='${parts.service}' TOPOLOGY='${parts.topology}'
-export EDGE=${parts.edge ? 1 : 0} LOG_GROUP='${parts.logGroup}' METRICS_NAMESPACE='${parts.metricsNamespace}'
+export EDGE=${parts.edge ? 1 : 0} LOG_GROUP='${parts.logGroup}' METRICS_NAMESPACE='${parts.metricsNamespace}'${parts.faultKey === null ? '' : ` FAULT_KEY_ARN='${parts.faultKey}'`}
 export SIGNAL_URL='${parts.signalUrl}'
 trap 'curl -sf --retry 8 -X PUT -H Content-Type: --data-binary "{\\"Status\\":\\"FAILURE\\",\\"Reason\\":\\"$INSTANCE, phase fetch: line $LINENO ended with $?\\",\\"UniqueId\\":\\"$INSTANCE\\",\\"Data\\":\\"\\"}" "$SIGNAL_URL"' ERR
 mkdir -p ${HOST.programFolder} ${HOST.configFolder}

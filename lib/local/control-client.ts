@@ -22,7 +22,11 @@ const MAX_ANSWER_BYTES = 16_777_216;
  * @throws UserError where it can't be read: by another user, or after the deployment has stopped
  */
 export function readKey(folder: string): string {
-  const path = join(folder, STATE.key);
+  return readKeyFile(join(folder, STATE.key));
+}
+
+/** The same from a file of any name. */
+export function readKeyFile(path: string): string {
   let key: string;
   try {
     key = readFileSync(path, 'utf8').trim();
@@ -37,15 +41,17 @@ export function readKey(folder: string): string {
 /**
  * Asks one node's control interface.
  *
+ * @param port on 127.0.0.1; null where the node has none, which is an Error too
  * @param body sent as JSON; nothing where left out
  * @throws Error where there is no whole answer in time
  */
-export function askControl(
-  port: number,
+export async function askControl(
+  port: number | null,
   purpose: Extract<TokenPurpose, `${string} /${string}`>,
   { key, topology }: { readonly key: string; readonly topology: string },
   body?: unknown,
 ): Promise<ControlReply> {
+  if (port === null) throw new Error('it has no control interface');
   const text = body === undefined ? '' : JSON.stringify(body);
   const token = signToken(key, { purpose, topology, body: text }, Date.now() + TOKEN_LIFE_MS);
   const [method, path] = purpose.split(' ');

@@ -2,32 +2,15 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSy
 import { join } from 'node:path';
 import { STATE } from '../model/contract';
 import type { DeployedInstance, Deployment } from '../model/deployment';
-import { type TopologyEdit, withGraph } from '../model/edit-topology';
-import { hashValue, type Slice, sliceOf } from '../model/slice';
+import type { TopologyEdit } from '../model/edit-topology';
+import { changeSlices, type LiveSlices, topologyOf } from '../model/live-slices';
+import type { Slice } from '../model/slice';
 import type { Topology } from '../model/topology';
 import { UserError } from '../model/user-error';
-import { topologyFaults } from '../model/written-topology';
-import { askControl, type ControlReply, readKey } from './control-client';
+import { askControl, readKey } from './control-client';
 import { readDeployment } from './deployments';
+import { type ChangeReport, giveSlices } from './give-slices';
 import { calleesByService, slicePath } from './state-folder';
-
-/** What became of a change, one line of `epochs.jsonl`. */
-export interface ChangeReport {
-  readonly timestamp: string;
-  /** What was changed, in words. */
-  readonly by: string;
-  readonly epoch: number;
-  /** Hash of the new slice of each service concerned. */
-  readonly slices: Readonly<Record<string, string>>;
-  readonly instances: readonly InstanceOutcome[];
-}
-
-export interface InstanceOutcome {
-  readonly instance: string;
-  readonly taken: boolean;
-  /** Why not. */
-  readonly problem?: string;
-}
 
 /** Instances asked at one time. */
 const AT_ONCE = 32;
@@ -38,12 +21,7 @@ const AT_ONCE = 32;
  * @param folder of the deployment
  */
 export function currentTopology(folder: string, { topology }: Deployment): Topology {
-  const services = Object.values(topology.services).map((service) => {
-    const { name, replicas, instanceType } = service;
-    const own = { replicas, ...(instanceType !== undefined && { instanceType }) };
-    return [name, { ...readSlice(folder, name).service, ...own }] as const;
-  });
-  return withGraph({ ...topology, services: Object.fromEntries(services) });
+  return topologyOf(topology, readSlices(folder, topology));
 }
 
 /**
@@ -65,46 +43,20 @@ export async function changeDeployment(
   return locked(folder, async () => {
     const deployment = readDeployment(folder);
     if (!deployment) throw new UserError({ where: folder, problem: 'holds no deployment', remedy: 'start it again' });
-    const before = currentTopology(folder, deployment);
-    const after = edit(pruned(before));
-    const faults = topologyFaults(after);
-    if (faults.length > 0)
-      throw new UserError(faults.map((fault) => ({ ...fault, where: `${after.name}: ${fault.where}` })));
+    const { topology, instances } = deployment;
+    const running = readSlices(folder, topology);
+    const changed = changeSlices(topology, running, edit, Date.now());
+    if (!changed) return undefined;
 
-    const old = Object.keys(before.services).map((service) => readSlice(folder, service));
-    const epoch = 1 + Math.max(...old.map((slice) => slice.epoch));
-    const slices = old.flatMap((slice): readonly Slice[] => {
-      const { callers: _were, role: _was, ...own } = slice.service;
-      const { callers: _are, role: _is, ...next } = sliceOf(after, slice.service.name).service;
-      // Who calls a service and which role follows from that is for its launcher: a node acts on neither.
-      if (hashValue(own) === hashValue(next)) return [];
-      return [{ ...slice, epoch, service: { ...slice.service, ...next } }];
-    });
-    if (slices.length === 0) return undefined;
-
-    for (const slice of slices) replaceFile(slicePath(folder, slice.service.name), slice);
-    const by = describe();
-    const key = readKey(folder);
-    const scope = { key, topology: deployment.topology.name };
-    const byService = new Map(slices.map((slice) => [slice.service.name, slice]));
-    const concerned = deployment.instances.filter(({ service }) => byService.has(service));
-    const outcomes = await inTurns(concerned, async (instance) => {
-      const slice = byService.get(instance.service) as Slice;
-      return outcomeOf(instance, hashValue(slice), () =>
-        askControl(instance.controlPort ?? 0, 'PUT /slice', scope, { epoch, slice, by }),
-      );
-    });
-    const report: ChangeReport = {
-      timestamp: new Date().toISOString(),
-      by,
-      epoch,
-      slices: Object.fromEntries(slices.map((slice) => [slice.service.name, hashValue(slice)])),
-      instances: outcomes,
-    };
-    for (const slice of old) {
-      const { name } = slice.service;
-      const took = concerned.some(({ service }, index) => service === name && outcomes[index]?.taken);
-      if (byService.has(name) && !took) replaceFile(slicePath(folder, name), slice);
+    const scope = { key: readKey(folder), topology: topology.name };
+    for (const slice of changed.slices) replaceFile(slicePath(folder, slice.service.name), slice);
+    const ask = ({ controlPort }: DeployedInstance, body: unknown) =>
+      askControl(controlPort, 'PUT /slice', scope, body);
+    const report = await giveSlices(instances, changed, describe(), ask, AT_ONCE);
+    for (const name of Object.keys(report.slices)) {
+      const own = new Set(instances.filter(({ service }) => service === name).map(({ instance }) => instance));
+      const took = report.instances.some(({ instance, taken }) => taken && own.has(instance));
+      if (!took) replaceFile(slicePath(folder, name), running[name]);
     }
     replaceFile(join(folder, STATE.graph), calleesByService(currentTopology(folder, deployment)));
     record(cwd, folder, deployment, report);
@@ -112,51 +64,11 @@ export async function changeDeployment(
   });
 }
 
-/** Rules that are over are left out of the next slice. */
-function pruned(topology: Topology): Topology {
-  const now = Date.now();
-  return {
-    ...topology,
-    services: Object.fromEntries(
-      Object.entries(topology.services).map(([name, service]) => [
-        name,
-        {
-          ...service,
-          faults: service.faults.filter(({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > now),
-        },
-      ]),
-    ),
-  };
-}
-
-async function outcomeOf(
-  { instance, controlPort }: DeployedInstance,
-  hash: string,
-  ask: () => Promise<ControlReply>,
-): Promise<InstanceOutcome> {
-  if (controlPort === null) return { instance, taken: false, problem: 'has no control interface' };
-  try {
-    const { status, body } = await ask();
-    if (status === 200 && body.slice === hash) return { instance, taken: true };
-    const said = Array.isArray(body?.faults) ? body.faults.join('; ') : String(body?.error ?? 'another slice');
-    return { instance, taken: false, problem: `answered ${status}: ${said.slice(0, 500)}` };
-  } catch (error) {
-    return { instance, taken: false, problem: `can't be reached: ${(error as Error).message}` };
-  }
-}
-
-async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  const queue = items.entries();
-  const worker = async () => {
-    for (const [index, item] of queue) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
-  return results;
-}
-
-function readSlice(folder: string, service: string): Slice {
-  return JSON.parse(readFileSync(slicePath(folder, service), 'utf8')) as Slice;
+/** The slice of each service, as it runs now. */
+function readSlices(folder: string, { services }: Topology): LiveSlices {
+  return Object.fromEntries(
+    Object.keys(services).map((name) => [name, JSON.parse(readFileSync(slicePath(folder, name), 'utf8')) as Slice]),
+  );
 }
 
 /** A reader sees the old file or the new one. */

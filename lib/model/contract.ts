@@ -73,6 +73,11 @@ export const ENVIRONMENT = {
   key: 'MICROCOSM_KEY',
   /** Port of the control interface, which listens on loopback only; 0, or unset, takes a free one. */
   controlPort: 'MICROCOSM_CONTROL_PORT',
+  /**
+   * Path of a file in which the node keeps the slice that a live change has given it, and from which it starts again. For
+   * hosts whose launcher does not put the changed slice in the place of the first.
+   */
+  liveSlice: 'MICROCOSM_LIVE_SLICE',
   /** Path of a JSON file with the callees of every service: what an itinerary may visit. Read anew for each. */
   graph: 'MICROCOSM_GRAPH',
   /** `on` lets itineraries and overlays in at the edge port too, with a token as everywhere. */
@@ -129,7 +134,12 @@ export const STACK_OUTPUTS = {
   edgeUrl: 'EdgeUrl',
   logGroup: 'LogGroup',
   topologyHash: 'TopologyHash',
+  /** ARN of the secret with the key of live faults; only where they are switched on. */
+  faultKey: 'FaultKeyArn',
 } as const;
+
+/** Tags of a machine that say what it bears. */
+export const HOST_TAGS = { service: 'microcosm:service', instance: 'microcosm:instance' } as const;
 
 /** Name under which the load driver logs; no service may have it. */
 export const CLIENT_SERVICE = 'client';

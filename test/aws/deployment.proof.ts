@@ -75,7 +75,7 @@ async function deploy({ cleanup, note }: Scene): Promise<void> {
   const output = mkdtempSync(join(tmpdir(), 'microcosm-cdk-'));
   cleanup(() => rmSync(output, { recursive: true, force: true }));
   const app = `node -r ts-node/register ${join('test', 'aws', 'emulated-app.ts')}`;
-  const common = ['-c', 'topology=shop', '-c', `clients=${CLIENT_RANGE}`, '--output', output];
+  const common = ['-c', 'topology=shop', '-c', `clients=${CLIENT_RANGE}`, '-c', 'faults=true', '--output', output];
   const { env } = emulator;
   // Nothing but the product's own command line, except that the app is followed by what the emulator needs.
   await succeed(CDK, ['bootstrap', `aws://${ACCOUNT}/${REGION}`, '--app', app, ...common], { env });
@@ -235,6 +235,16 @@ async function loadFindsTheStack({ emulator: { env } }: Deployed, { cleanup }: S
   assert.match(missing.stderr, /\/microcosm\/cart: there is no such log group/);
 }
 
+/** The key itself the emulator's stack does not make; which machine is which instance it tells. */
+async function faultFindsTheHosts({ emulator: { env }, found }: Deployed): Promise<void> {
+  const { code, stdout, stderr } = await tool('fault', ['list', 'shop', '--aws', '--json'], { env });
+  assert.equal(code, 0, stderr);
+  const commands = JSON.parse(stdout) as readonly string[];
+  const told = commands.map((line) => [line.split('# ')[1], / --target (i-[0-9a-f]+) /.exec(line)?.[1]]);
+  const expected = found.hosts.map(({ id, tags }) => [tags['microcosm:instance'], id]);
+  assert.deepEqual(told.sort(), expected.sort());
+}
+
 function replicas({ services }: Topology): number {
   return Object.values(services).reduce((sum, service) => sum + service.replicas, 0);
 }
@@ -261,6 +271,7 @@ export const deploymentProofs: ProofGroup = {
       title: 'load --aws finds the edge, refuses another topology, and puts its events beside the nodes',
       run: withDeployment(loadFindsTheStack),
     },
+    { title: 'fault --aws finds the machine of every instance', run: withDeployment(faultFindsTheHosts) },
   ],
   close: () => emulator?.stop(),
 };

@@ -16,6 +16,7 @@ export const GAPS: readonly Gap[] = [
   leftOut('AWS::CloudFormation::WaitConditionHandle', 'hosts have no address to signal to'),
   leftOut('AWS::CloudFormation::WaitCondition', 'nothing waits for hosts to be ready'),
   leftOut('AWS::CloudWatch::Alarm', 'alarms are not made'),
+  leftOut('AWS::SecretsManager::Secret', 'the key of live faults is not made'),
   leftOut('AWS::Logs::MetricFilter', 'the event log yields no metrics'),
   leftOut('AWS::Logs::QueryDefinition', 'queries are not saved'),
   leftOut('AWS::CDK::Metadata', 'nothing that anyone would miss'),

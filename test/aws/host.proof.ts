@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { KEY_RECIPE } from '../../lib/aws/fault-key';
 import { HOST } from '../../lib/aws/host';
 import { writeHostFiles } from '../../lib/aws/host-files';
 import { userData } from '../../lib/aws/user-data';
@@ -11,11 +12,13 @@ import { logGroupName, PORTS, RESERVED_PATHS } from '../../lib/model/contract';
 import type { Event } from '../../lib/model/event';
 import { resolve } from '../../lib/model/resolve';
 import { sliceOf } from '../../lib/model/slice';
+import { KEY_TEXT } from '../../lib/model/token';
 import { checkAgentConfiguration } from './agent-rules';
 import { type BootedHost, bootHost, hostNetwork, hostTree } from './booted-host';
-import { command, ROOT, succeed } from './command';
+import { command, type Finished, ROOT, succeed } from './command';
 import type { Signal, WorldSettings } from './host-world';
 import type { ProofGroup, Scene } from './proof';
+import { python, pythonModules } from './python';
 
 const topology = resolve({ services: { web: { edge: true, calls: ['cart'] }, cart: { replicas: 2 } } }, 'pair');
 const WORLD = '10.77.0.1';
@@ -40,9 +43,13 @@ chmod 0755 ${HOST.agentControl}
 const RPM = `#!/bin/bash
 echo -n 1.300071.1
 `;
+const EMULATOR_PORT = 5000;
+/** Files come over plain HTTP; all else is asked by the real program, of the emulator. */
 const AWS = `#!/bin/bash
 # aws s3 cp --only-show-errors s3://bucket/key file
-exec curl --silent --fail --output "$5" "http://${WORLD}/s3/\${4#s3://}"
+if [[ $1 == s3 ]]; then exec curl --silent --fail --output "$5" "http://${WORLD}/s3/\${4#s3://}"; fi
+export AWS_ENDPOINT_URL=http://${WORLD}:${EMULATOR_PORT} AWS_ACCESS_KEY_ID=host AWS_SECRET_ACCESS_KEY=host
+PYTHONPATH=/stand-in/python exec python3 -m awscli "$@"
 `;
 const CLOUD_INIT = `[Unit]
 Description=Runs the user data
@@ -67,9 +74,18 @@ driftfile /var/lib/chrony/chrony.drift
 `;
 
 interface Cluster {
+  readonly key: string;
+  /** Asks the control interface of a host from within its network namespace, or from beside it. */
+  readonly ask: (instance: string, question: Question, from?: string) => Promise<Finished>;
   readonly hosts: ReadonlyMap<string, BootedHost>;
   readonly signals: readonly Signal[];
   readonly request: () => Promise<{ readonly status: number; readonly body: string }>;
+}
+
+interface Question {
+  readonly purpose: string;
+  readonly body?: unknown;
+  readonly key?: string;
 }
 
 let cluster: Cluster | undefined;
@@ -118,6 +134,9 @@ async function boot({ note }: Scene): Promise<void> {
     ...server,
   ]);
 
+  const secret = await makeKey(network.center);
+  const modules = await pythonModules();
+
   const hosts = new Map<string, BootedHost>();
   for (const [index, { instance, service }] of all.entries()) {
     const own = join(folder, instance);
@@ -132,13 +151,14 @@ async function boot({ note }: Scene): Promise<void> {
       metricsNamespace: 'Microcosm/pair',
       files: 'assets/host.zip',
       slice: instance === BROKEN.instance ? 'assets/broken.json' : `assets/${service}.json`,
+      faultKey: secret.arn,
       signalUrl: `http://${WORLD}/signal/${instance}`,
     });
     const host = await bootHost({
       name: instance,
       network: `${prefix}h${index}`,
       folder: own,
-      mounts: { '/stand-in/node': process.execPath },
+      mounts: { '/stand-in/node': process.execPath, '/stand-in/python': modules },
       files: {
         '/stand-in/user-data': script,
         '/usr/local/bin/dnf': DNF,
@@ -172,8 +192,58 @@ async function boot({ note }: Scene): Promise<void> {
     const lines = stdout.split('\n');
     return { status: Number(lines.at(-1)), body: lines.slice(0, -1).join('\n') };
   };
-  cluster = { hosts, signals, request };
+  const ask: Cluster['ask'] = (instance, { purpose, body, key = secret.key }, from = instance) => {
+    const index = all.findIndex((host) => host.instance === from);
+    const question = { port: PORTS.control, purpose, body, scope: { key, topology: topology.name } };
+    const program = [process.execPath, '-r', 'ts-node/register', join('test', 'aws', 'ask-control.ts')];
+    return command('ip', ['netns', 'exec', `${prefix}h${index}`, ...program], { input: JSON.stringify(question) });
+  };
+  cluster = { hosts, signals, request, ask, key: secret.key };
   note(`${all.length} hosts, each with systemd as process 1 in a network namespace of its own`);
+}
+
+/** A secret as the stack has it made, in the emulator's Secrets Manager. */
+async function makeKey(network: string): Promise<{ readonly arn: string; readonly key: string }> {
+  const programs = await python();
+  const log = inNamespace(
+    network,
+    [join(programs, 'python'), '-m', 'moto.server', '-H', WORLD, '-p', `${EMULATOR_PORT}`],
+    'ignore',
+  );
+  log.stdout?.resume();
+  const aws = async (...args: string[]): Promise<string> => {
+    const env = {
+      AWS_ENDPOINT_URL: `http://${WORLD}:${EMULATOR_PORT}`,
+      AWS_ACCESS_KEY_ID: 'proof',
+      AWS_SECRET_ACCESS_KEY: 'proof',
+    };
+    const all = ['--region', 'eu-central-1', '--output', 'text', ...args];
+    return (await succeed('ip', ['netns', 'exec', network, join(programs, 'aws'), ...all], { env })).stdout.trim();
+  };
+  await until('the emulator', async () => {
+    const { code } = await command('ip', [
+      'netns',
+      'exec',
+      network,
+      'curl',
+      '-sf',
+      `http://${WORLD}:${EMULATOR_PORT}/moto-api/`,
+    ]);
+    return code === 0 ? true : undefined;
+  });
+  const { passwordLength, excludeCharacters } = KEY_RECIPE;
+  const recipe = ['--exclude-uppercase', '--exclude-punctuation', '--no-require-each-included-type'];
+  const made = [
+    'get-random-password',
+    '--password-length',
+    `${passwordLength}`,
+    '--exclude-characters',
+    excludeCharacters,
+  ];
+  const key = await aws('secretsmanager', ...made, ...recipe, '--query', 'RandomPassword');
+  assert.match(key, KEY_TEXT);
+  const arn = await aws('secretsmanager', 'create-secret', '--name', 'key', '--secret-string', key, '--query', 'ARN');
+  return { arn, key };
 }
 
 function prepareObjects(folder: string): Record<string, string> {
@@ -190,8 +260,8 @@ function prepareObjects(folder: string): Record<string, string> {
   return objects;
 }
 
-function inNamespace(network: string, args: readonly string[]): ChildProcess {
-  const child = spawn('ip', ['netns', 'exec', network, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+function inNamespace(network: string, args: readonly string[], stderr: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
+  const child = spawn('ip', ['netns', 'exec', network, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', stderr] });
   undo.push(() => void child.kill('SIGKILL'));
   return child;
 }
@@ -277,7 +347,66 @@ async function clockIsChronys({ hosts }: Cluster, { note }: Scene): Promise<void
   }
 }
 
-async function killedIsRestarted({ hosts, request }: Cluster): Promise<void> {
+async function keyIsTheNodesAlone({ hosts, key }: Cluster, { note }: Scene): Promise<void> {
+  for (const { instance } of HOSTS) {
+    const file = await onHost(hosts, instance, `stat --format '%U %a' ${HOST.key}; cat ${HOST.key}`);
+    assert.deepEqual(file.stdout.trim().split('\n'), ['root 400', key]);
+    const shown = await onHost(
+      hosts,
+      instance,
+      'cat /proc/$(systemctl show -P MainPID microcosm)/environ | tr "\\0" "\\n" | grep MICROCOSM_KEY; stat --format "%U %a" /run/credentials/microcosm.service/key',
+    );
+    note(`${instance}: ${shown.stdout.trim().replaceAll('\n', ', ')}`);
+    const other = await onHost(
+      hosts,
+      instance,
+      `runuser -u nobody -- cat ${HOST.key} /run/credentials/microcosm.service/key`,
+    );
+    assert.notEqual(other.code, 0);
+    assert.equal(other.stdout, '');
+    // The pattern comes from the file, so that the search itself shows it to nobody.
+    const search = `grep --recursive --count --binary-files=text --file=${HOST.key}`;
+    const places = '/var/log /etc/systemd /opt/microcosm /run/log /proc/[0-9]*/cmdline /proc/[0-9]*/environ';
+    const traces = await onHost(
+      hosts,
+      instance,
+      `${search} ${places} 2>/dev/null | grep --invert-match ":0$"; journalctl --no-pager | ${search} -`,
+    );
+    assert.equal(traces.stdout.trim(), '0', 'the key stands in no log, no unit, no command line and no variable');
+  }
+}
+
+async function controlIsOnLoopback({ hosts, ask, key }: Cluster): Promise<void> {
+  const { stdout } = await onHost(
+    hosts,
+    'web-1',
+    `ss --listening --tcp --numeric --no-header 'sport = :${PORTS.control}'`,
+  );
+  assert.match(stdout, new RegExp(`127\\.0\\.0\\.1:${PORTS.control}`));
+  assert.equal(stdout.trim().split('\n').length, 1, stdout);
+  const { stdout: answer, stderr } = await ask('web-1', { purpose: 'GET /state' });
+  assert.equal(JSON.parse(answer || '{}').body?.instance, 'web-1', stderr);
+  const wrong = await ask('web-1', { purpose: 'GET /state', key: 'f'.repeat(64) });
+  assert.equal(JSON.parse(wrong.stdout).status, 403);
+  const { code } = await onHost(
+    hosts,
+    'cart-1',
+    `curl --silent --max-time 3 http://${HOSTS[0].address}:${PORTS.control}/state`,
+  );
+  assert.notEqual(code, 0, 'another host can not even connect');
+  assert.ok(!stdout.includes(key));
+}
+
+/** Before the node is killed: the next proof finds it again. */
+async function changeIsTaken({ ask }: Cluster): Promise<void> {
+  const own = sliceOf(topology, 'cart');
+  const rule = { id: 'live', fault: { type: 'latency', args: { delay: 5 } }, at: 'before', source: 'live' };
+  const slice = { ...own, epoch: 1, service: { ...own.service, faults: [rule] } };
+  const { stdout, stderr } = await ask('cart-1', { purpose: 'PUT /slice', body: { epoch: 1, slice, by: 'a proof' } });
+  assert.equal(JSON.parse(stdout || '{}').status, 200, stdout + stderr);
+}
+
+async function killedIsRestarted({ hosts, request, ask }: Cluster): Promise<void> {
   const before = (await onHost(hosts, 'cart-1', 'systemctl show -P MainPID microcosm')).stdout.trim();
   // Of 0 it would end this program and all that it started.
   assert.match(before, /^[1-9]\d*$/);
@@ -308,6 +437,8 @@ async function killedIsRestarted({ hosts, request }: Cluster): Promise<void> {
     30_000,
   );
   assert.ok(answer.includes('cart-1'));
+  const { body } = JSON.parse((await ask('cart-1', { purpose: 'GET /slice' })).stdout);
+  assert.deepEqual([body.slice.epoch, body.slice.service.faults[0].id], [1, 'live']);
 }
 
 async function stopIsClean({ hosts }: Cluster): Promise<void> {
@@ -329,7 +460,8 @@ async function failureIsSignalled({ signals }: Cluster, { note }: Scene): Promis
   );
   assert.equal(signal.status, 'FAILURE');
   assert.notEqual(signal.readyStatus, 200);
-  assert.match(signal.reason, /cart-2, phase ready/);
+  assert.match(signal.reason, /^cart-2, phase ready: the node said: MICROCOSM_SLICE: .* is no slice of a topology/);
+  assert.match(signal.reason, /readiness check, asked for \d+ s, ended with 1$/);
   assert.equal(signals.filter(({ instance }) => instance === BROKEN.instance).length, 1);
   note(signal.reason);
 }
@@ -355,7 +487,16 @@ export const hostProofs: ProofGroup = {
     { title: 'a host signals success once, when its node is ready', run: withCluster(signalsWhenReady) },
     { title: 'the edge host serves, and finds its callee by name', run: withCluster(serves) },
     { title: "CLOCK events carry chrony's bound", run: withCluster(clockIsChronys) },
-    { title: 'a killed node is started again and says so', run: withCluster(killedIsRestarted) },
+    {
+      title: "the key of live faults goes from Secrets Manager to root's file and to the node, and nowhere else",
+      run: withCluster(keyIsTheNodesAlone),
+    },
+    { title: 'the control interface answers on loopback, to the key alone', run: withCluster(controlIsOnLoopback) },
+    { title: 'a node takes a live change', run: withCluster(changeIsTaken) },
+    {
+      title: 'a killed node is started again, says so, and keeps the live change',
+      run: withCluster(killedIsRestarted),
+    },
     { title: 'a stop is clean: the last event is SERVICE_DOWN', run: withCluster(stopIsClean) },
     { title: 'a host whose node cannot start signals failure with its reason', run: withCluster(failureIsSignalled) },
   ],

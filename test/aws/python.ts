@@ -1,14 +1,23 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { command, ROOT } from './command';
+import { command, ROOT, succeed } from './command';
 import { CannotRun } from './proof';
 
 /** What takes long to make is kept here between runs; `npm ci` removes it. */
 export const CACHE = join(ROOT, 'node_modules', '.cache', 'microcosm-aws');
 
-const PACKAGES = ['moto[server]==5.2.5', 'cfn-lint==1.58.0'];
+const PACKAGES = ['moto[server]==5.2.5', 'cfn-lint==1.58.0', 'awscli'];
 
 let made: Promise<string> | undefined;
+
+/** Folder of the environment's modules, for another interpreter of the same language. */
+export async function pythonModules(): Promise<string> {
+  const { stdout } = await succeed(join(await python(), 'python'), [
+    '-c',
+    'import sysconfig; print(sysconfig.get_path("purelib"))',
+  ]);
+  return stdout.trim();
+}
 
 /** Folder of the programs of a Python environment with the emulator and the linter, made on first use. */
 export function python(): Promise<string> {

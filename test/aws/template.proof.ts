@@ -9,6 +9,8 @@ import { python } from './python';
 const CDK = join(ROOT, 'node_modules', '.bin', 'cdk');
 const CERTIFICATE = 'arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0123456789ab';
 
+const FAULTS = ['faults=true', 'operator=arn:aws:iam::123456789012:role/operator'];
+
 const SEVERAL_EDGES = {
   name: 'twofold',
   services: {
@@ -42,13 +44,13 @@ export const templateProofs: ProofGroup = {
       run: (scene) => lint(['topology=shop', 'email=someone@example.com', 'clients=203.0.113.7/32'], scene),
     },
     {
-      title: 'the templates of several edges behind a certificate have no finding',
+      title: 'the templates of several edges behind a certificate, with live faults, have no finding',
       run: async (scene) => {
         const folder = mkdtempSync(join(tmpdir(), 'microcosm-'));
         scene.cleanup(() => rmSync(folder, { recursive: true, force: true }));
         const file = join(folder, 'twofold.json');
         writeFileSync(file, JSON.stringify(SEVERAL_EDGES));
-        await lint([`topology=${file}`, `certificate=${CERTIFICATE}`, 'clients=203.0.113.7/32'], scene);
+        await lint([`topology=${file}`, `certificate=${CERTIFICATE}`, 'clients=203.0.113.7/32', ...FAULTS], scene);
       },
     },
   ],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
+import { askControl } from '../../lib/local/control-client';
 import { startDnsServer } from '../../lib/local/dns-server';
 import { ENVIRONMENT, type ReadyMessage } from '../../lib/model/contract';
 import type { Event } from '../../lib/model/event';
@@ -180,4 +181,33 @@ test('a killed process loses no more than its last moments, and no half line but
   const lines = (await readFile(log, 'utf8')).split('\n');
   const whole = lines.slice(0, -1).map((line) => JSON.parse(line) as Event);
   t.is(whole.filter(({ requestId }) => requestId === first.json.requestId).length, 3);
+});
+
+test('a node that is given a file for live changes keeps them there, and starts again from it', async (t) => {
+  const folder = await folderWithSlices(t);
+  const [key, liveSlice] = [join(folder, 'key'), join(folder, 'live.json')];
+  const scope = { key: 'ab'.repeat(32), topology: 'main' };
+  await writeFile(key, scope.key, { mode: 0o600 });
+  const settings = {
+    [ENVIRONMENT.slice]: join(folder, 'back.json'),
+    [ENVIRONMENT.instance]: 'back-1',
+    [ENVIRONMENT.log]: join(folder, 'back-1.log'),
+    [ENVIRONMENT.address]: '127.0.0.1',
+    [ENVIRONMENT.meshPort]: '0',
+    [ENVIRONMENT.key]: key,
+    [ENVIRONMENT.liveSlice]: liveSlice,
+  };
+  const slice = { ...sliceOf(topology, 'back'), epoch: 3 };
+  const epochOf = async (port: number | undefined) =>
+    (await askControl(port ?? null, 'GET /slice', scope)).body.slice.epoch;
+
+  const first = run(t, settings);
+  const [ready] = await first.ready(1);
+  t.is(await epochOf(ready?.controlPort ?? undefined), 0);
+  t.is((await askControl(ready?.controlPort ?? null, 'PUT /slice', scope, { epoch: 3, slice })).status, 200);
+  first.child.kill('SIGKILL');
+  await first.exit;
+
+  const [again] = await run(t, settings).ready(1);
+  t.is(await epochOf(again?.controlPort ?? undefined), 3);
 });

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Turns a fresh Amazon Linux 2023 machine into one node of a topology. Started once by the user data, which sets
 #   INSTANCE SERVICE TOPOLOGY EDGE LOG_GROUP METRICS_NAMESPACE SIGNAL_URL
+# and, where live faults are switched on, FAULT_KEY_ARN,
 # and has put the slice where contract.sh says. Tells CloudFormation through SIGNAL_URL how it went, once: success when
 # the node answers its readiness check, or failure with the phase, the command and its last words.
 set -Eeuo pipefail
@@ -24,11 +25,24 @@ signal() { # status, reason
 fail() { # exit status, command
   trap - ERR
   sleep 0.2 # lets tee write the last lines
-  local words
-  words=$(tail -n 4 "$log" | tr -s '\n\t ' ' ' | tail -c 600)
+  local words node
+  words=$(sed "1,/^setup: $phase\$/d" "$log" | tail -n 4 | tr -s '\n\t ' ' ' | tail -c 500)
+  node=$(node_words | tr -s '\n\t ' ' ' | head -c 400)
   echo "setup: $phase failed ($1): $2"
-  signal FAILURE "$INSTANCE, phase $phase: $2 ended with $1: $words" || echo "setup: the failure could not be signalled"
+  signal FAILURE "$INSTANCE, phase $phase: ${node:+the node said: ${node% }; }$2 ended with $1${words:+: $words}" \
+    || echo "setup: the failure could not be signalled"
   exit 1
+}
+
+# How the node's last start began to complain: its own lines, without what systemd says of the unit.
+node_words() {
+  journalctl _SYSTEMD_UNIT=microcosm.service --lines 200 --output json --no-pager 2>/dev/null | python3 -c '
+import json, sys
+starts = {}
+for line in sys.stdin:
+    entry = json.loads(line)
+    starts.setdefault(entry.get("_PID"), []).append(str(entry.get("MESSAGE")))
+print("\n".join([*starts.values()][-1][:3]) if starts else "")' || true
 }
 trap 'fail $? "$BASH_COMMAND"' ERR
 
@@ -44,7 +58,7 @@ attempt() { # times, seconds between, command...
     "$@" && return
     sleep "$pause"
   done
-  "$@"
+  "$@" || fail $? "$*"
 }
 
 enter packages
@@ -76,6 +90,21 @@ if "$NODE_BINARY" $NODE_FLAGS -e 0 2>/dev/null; then flags=$NODE_FLAGS; fi
   echo "$ENV_CLOCK=chrony"
   echo "NODE_FLAGS=$flags"
 } >"$CONFIG_DIR/node.env"
+
+if [[ -n ${FAULT_KEY_ARN:-} ]]; then
+  enter key
+  # From Secrets Manager straight into a file of root's: it passes no command line, no variable and no log.
+  fetch_key() {
+    (umask 0377 && aws secretsmanager get-secret-value --secret-id "$FAULT_KEY_ARN" \
+      --query SecretString --output text >"$KEY_FILE") || return
+  }
+  attempt 18 10 fetch_key
+  if ! grep --extended-regexp --line-regexp --quiet '[0-9a-f]{64}' "$KEY_FILE"; then
+    echo "the secret holds no key of 64 hexadecimal digits"
+    false
+  fi
+  install -D -m 0644 faults.conf /etc/systemd/system/microcosm.service.d/faults.conf
+fi
 
 enter clock
 # Amazon's default configuration points at the link-local time service, or at the host's PTP clock where there is one.
@@ -112,9 +141,7 @@ wait_until_ready() {
     ready && return
     sleep 1
   done
-  journalctl --unit microcosm.service --lines 5 --output cat --no-pager || true
-  echo "not ready after $READY_TRIES s"
-  return 1
+  fail 1 "readiness check, asked for $READY_TRIES s,"
 }
 wait_until_ready
 

@@ -1,8 +1,9 @@
-import { CloudFormationClient, DescribeStacksCommand, type Stack } from '@aws-sdk/client-cloudformation';
+import { DescribeStacksCommand, type Stack } from '@aws-sdk/client-cloudformation';
 import { STACK_OUTPUTS, stackName } from '../../model/contract';
 import { UserError } from '../../model/user-error';
 import { explainAwsError } from './explain-error';
 import type { LogsClientOptions } from './logs-client';
+import { stackClient } from './stack-client';
 
 /** A topology's deployment on AWS, as its stack's outputs tell it. */
 export interface DeployedStack {
@@ -12,6 +13,8 @@ export interface DeployedStack {
   readonly edgeUrl: string;
   /** Hash of the topology that is deployed. */
   readonly topologyHash: string;
+  /** ARN of the secret with the key of live faults; null where they are switched off. */
+  readonly faultKey: string | null;
 }
 
 /** The outputs tell of what runs only between two changes. */
@@ -21,19 +24,14 @@ const SETTLED = [
   'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS',
   'UPDATE_ROLLBACK_COMPLETE',
 ];
-const TIMEOUTS = { connectionTimeout: 5_000, requestTimeout: 20_000 };
 
 /**
  * The stack of a topology (or of the name that it was deployed as).
  *
  * @throws UserError without credentials, permission or such a stack, and for one that is being changed or failed
  */
-export async function findStack(topology: string, { region }: LogsClientOptions = {}): Promise<DeployedStack> {
-  const client = new CloudFormationClient({
-    ...(region !== undefined && { region }),
-    maxAttempts: 5,
-    requestHandler: TIMEOUTS,
-  });
+export async function findStack(topology: string, options: LogsClientOptions = {}): Promise<DeployedStack> {
+  const client = stackClient(options);
   const name = stackName(topology);
   try {
     const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: name }));
@@ -75,8 +73,9 @@ function read({ StackStatus, Outputs = [] }: Stack, topology: string, region: st
       remedy: changing ? 'wait until it has changed' : 'deploy it again; its events say what failed',
     });
   }
+  const found = (key: string): string | undefined => Outputs.find(({ OutputKey }) => OutputKey === key)?.OutputValue;
   const output = (key: string): string => {
-    const value = Outputs.find(({ OutputKey }) => OutputKey === key)?.OutputValue;
+    const value = found(key);
     if (value) return value;
     const remedy = 'deploy it again with this version';
     throw new UserError({ where, problem: `the stack has no output ${key}`, remedy });
@@ -86,5 +85,6 @@ function read({ StackStatus, Outputs = [] }: Stack, topology: string, region: st
     logGroup: output(STACK_OUTPUTS.logGroup),
     edgeUrl: output(STACK_OUTPUTS.edgeUrl),
     topologyHash: output(STACK_OUTPUTS.topologyHash),
+    faultKey: found(STACK_OUTPUTS.faultKey) ?? null,
   };
 }

@@ -173,13 +173,16 @@ test('images come from the table by Region and processor; a Region that it lacks
 
 test('cdk-nag finds nothing that is not acknowledged, and the acknowledged findings are there', (t) => {
   for (const topology of [shop, two]) {
-    for (const email of [undefined, 'who@example.com']) {
+    for (const [email, faults] of [
+      [undefined, true],
+      ['who@example.com', false],
+    ] as const) {
       const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'microcosm-nag-')) });
-      const settings = readSettings((key) => ({ topology: 'x', email })[key]);
+      const settings = readSettings((key) => ({ topology: 'x', email, faults })[key]);
       const hostFiles = writeHostFiles(app.outdir, { program: '' });
       const checked = new MicrocosmStack(app, { topology, settings, hostFiles });
       t.true(new AwsSolutionsChecks(app).validateScope(app).violations.length >= 5);
-      acknowledge(checked, { topology: topology.name, email: email !== undefined, imageTable: true });
+      acknowledge(checked, { topology: topology.name, email: email !== undefined, imageTable: true, faults });
       const { violations } = new AwsSolutionsChecks(app).validateScope(app);
       t.deepEqual(
         violations.map(({ ruleName }) => ruleName),
@@ -231,7 +234,7 @@ function unique<T>(value: T, index: number, list: readonly T[]): boolean {
 test('the guide has the saved queries word for word, and every setting', (t) => {
   const guide = readFileSync('docs/aws.md', 'utf8');
   for (const query of Object.values(QUERIES)) t.true(guide.includes(`\n${query}\n`), query);
-  for (const key of ['topology', 'as', 'image', 'certificate', 'clients', 'email', 'retention']) {
+  for (const key of ['topology', 'as', 'image', 'certificate', 'clients', 'email', 'retention', 'faults', 'operator']) {
     t.true(guide.includes(`\`-c ${key}=\``), key);
   }
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { layoutOf } from '../../../lib/aws/footprint';
 import { describePlan, planOf } from '../../../lib/aws/plan';
+import { PRICES } from '../../../lib/aws/pricing';
 import { loadTopology } from '../../../lib/model/load-topology';
 import { synthesise, topologyOf } from './synthesise';
 
@@ -12,6 +13,16 @@ for (const [name, topology] of [
   ['shop', loadTopology('shop')],
   ['two edges', topologyOf(edges)],
 ] as const) {
+  test(`live faults add to the plan of ${name} what they add to its stack`, (t) => {
+    const counted = Object.keys(synthesise(topology, { faults: 'true' }).template.toJSON().Resources).length;
+    const [plan, without] = [planOf(topology, { faults: true }), planOf(topology)];
+    t.is(plan.resourceCount, counted);
+    t.is(plan.resourceCount, without.resourceCount + 2);
+    t.true(plan.cost.items.some(({ what }) => what === 'secret'));
+    t.false(without.cost.items.some(({ what }) => what === 'secret'));
+    t.true(plan.cost.hourlyUsd > without.cost.hourlyUsd + PRICES.interfaceEndpointHour);
+  });
+
   test(`the plan counts the resources that the stack of ${name} has, type by type`, (t) => {
     const counted: Record<string, number> = {};
     for (const { Type } of Object.values(synthesise(topology).template.toJSON().Resources) as { Type: string }[]) {

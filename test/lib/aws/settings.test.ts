@@ -1,6 +1,6 @@
 import test from 'ava';
 import { DEFAULT_RETENTION_DAYS, readSettings } from '../../../lib/aws/settings';
-import { UserError } from '../../../lib/model/user-error';
+import { formatFault, UserError } from '../../../lib/model/user-error';
 
 const read = (context: Record<string, unknown>) => readSettings((key) => context[key]);
 
@@ -13,6 +13,8 @@ test('a topology is all that has to be said; the edge is closed by default', (t)
     clients: [],
     email: null,
     retentionDays: DEFAULT_RETENTION_DAYS,
+    faults: false,
+    operator: null,
   });
 });
 
@@ -26,6 +28,8 @@ test('every setting is read', (t) => {
     clients: '203.0.113.7/32, 198.51.100.0/24',
     email: 'who@example.com',
     retention: 7,
+    faults: true,
+    operator: 'arn:aws:iam::123456789012:role/ops/Fault-Raiser',
   });
   t.deepEqual(settings, {
     topology: './mine.ts',
@@ -35,6 +39,8 @@ test('every setting is read', (t) => {
     clients: ['203.0.113.7/32', '198.51.100.0/24'],
     email: 'who@example.com',
     retentionDays: 7,
+    faults: true,
+    operator: 'arn:aws:iam::123456789012:role/ops/Fault-Raiser',
   });
   t.deepEqual(read({ topology: 'shop', image: 'latest' }).image, { kind: 'latest' });
 });
@@ -49,6 +55,8 @@ test('every fault is named at once, with the value met and a remedy', (t) => {
         clients: '203.0.113.7,1.2.3.400/8',
         email: 'x',
         retention: 8,
+        faults: 'yes',
+        operator: 'me',
       }),
     { instanceOf: UserError },
   );
@@ -62,7 +70,17 @@ test('every fault is named at once, with the value met and a remedy', (t) => {
     '-c clients',
     '-c email',
     '-c retention',
+    '-c faults',
+    '-c operator',
   ]);
+  const [useless, ...others] = t.throws(
+    () => read({ topology: 'shop', operator: 'arn:aws:iam::123456789012:user/me' }),
+    {
+      instanceOf: UserError,
+    },
+  ).faults;
+  t.deepEqual(others, []);
+  t.regex(formatFault(useless as never), /^-c operator: there is no key to read; .*-c faults=true/);
   t.true(error.faults.every(({ problem, remedy }) => problem !== '' && remedy !== ''));
   t.true(error.message.includes('1.2.3.400/8'));
 });

@@ -34,6 +34,7 @@ async function boot(t: ExecutionContext, aws: string) {
     metricsNamespace: 'Microcosm/shop',
     files: 'bucket/files.zip',
     slice: 'bucket/slice.json',
+    faultKey: null,
     signalUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/signal?a=b&c=d`,
   })
     .replaceAll('/opt/microcosm', join(place, 'opt'))

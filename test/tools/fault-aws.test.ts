@@ -1,0 +1,231 @@
+import { execFile, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as openSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { askControl, readKey } from '../../lib/local/control-client';
+import { type LocalRun, launch } from '../../lib/local/launch';
+import { PORTS, STACK_OUTPUTS, stackName } from '../../lib/model/contract';
+import { loadTopology } from '../../lib/model/load-topology';
+import { hashValue } from '../../lib/model/slice';
+import { fakeCloudFormation } from '../support/fake-cloudformation';
+
+const ROOT = join(__dirname, '..', '..');
+const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:key-AbCdEf';
+
+interface World {
+  readonly run: LocalRun;
+  readonly key: string;
+  fault(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended>;
+  /** Each call of the `aws` command. */
+  calls(): readonly (readonly string[])[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Options {
+  readonly faultKey?: string;
+  readonly plugin?: boolean;
+  readonly nested?: boolean;
+  /** Instances without a session. */
+  readonly unreachable?: readonly string[];
+}
+
+/** A topology that runs here, behind a stack and an `aws` command that make it look like one on AWS. */
+async function world(t: ExecutionContext, options: Options = {}): Promise<World> {
+  const { faultKey = SECRET, plugin = true, nested = false, unreachable = [] } = options;
+  const cwd = mkdtempSync(join(tmpdir(), 'microcosm-fault-'));
+  t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
+  const file = join(cwd, 'pair.json');
+  const services = { web: { edge: true, replicas: 2, calls: ['back'] }, back: {} };
+  writeFileSync(file, JSON.stringify({ name: 'pair', services }));
+  const topology = loadTopology(file);
+  const run = await launch(topology, { cwd });
+  t.teardown(() => run.kill());
+  const key = readKey(run.folder);
+
+  const hosts = run.deployment.instances.map((each, index) => ({ ...each, machine: `i-0abc${index}` }));
+  const outputs = {
+    [STACK_OUTPUTS.logGroup]: '/microcosm/pair',
+    [STACK_OUTPUTS.edgeUrl]: run.url,
+    [STACK_OUTPUTS.topologyHash]: hashValue(topology),
+    ...(faultKey !== '' && { [STACK_OUTPUTS.faultKey]: faultKey }),
+  };
+  const endpoint = await fakeCloudFormation(t, { name: stackName('pair'), outputs, hosts, nested });
+
+  const programs = join(cwd, 'programs');
+  mkdirSync(programs);
+  const aws = join(programs, 'aws');
+  const standIn = join(ROOT, 'test', 'support', 'aws-stand-in.js');
+  writeFileSync(aws, `#!/bin/sh\nexec ${process.execPath} ${standIn} "$@"\n`);
+  chmodSync(aws, 0o755);
+  const log = join(cwd, 'aws.log');
+  writeFileSync(log, '');
+  const ports = Object.fromEntries(
+    hosts
+      .filter(({ instance }) => !unreachable.includes(instance))
+      .map(({ machine, controlPort }) => [machine, controlPort]),
+  );
+  const settings = join(cwd, 'stand-in.json');
+  writeFileSync(settings, JSON.stringify({ secret: SECRET, key, ports, log, plugin }));
+
+  const environment = {
+    PATH: `${programs}:${process.env.PATH}`,
+    AWS_STAND_IN: settings,
+    AWS_ENDPOINT_URL_CLOUDFORMATION: endpoint,
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'),
+  };
+  const fault: World['fault'] = ([action = '', ...args], more = {}) => {
+    const tool = ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', 'fault.ts'), action, file];
+    return new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [...tool, ...args],
+        { cwd, env: { ...environment, ...more } },
+        (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+      );
+    });
+  };
+  const calls = () =>
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as readonly string[]);
+  return { run, key, fault, calls, environment };
+}
+
+const ADD = ['add', '--service', 'web', '--type', 'error', '--arg', 'status=418', '--for', '5m', '--id', 'teapot'];
+
+test('--start opens sessions, does the work through them and ends them; the key is in nothing that is printed or run', async (t) => {
+  const { run, key, fault, calls } = await world(t);
+  const added = await fault([...ADD, '--aws', '--start', '--json']);
+  t.is(added.code, 0, added.stderr);
+  const report = JSON.parse(added.stdout);
+  t.like(report, {
+    epoch: 1,
+    instances: [
+      { instance: 'web-1', taken: true },
+      { instance: 'web-2', taken: true },
+    ],
+  });
+  t.is((await fetch(run.url)).status, 418);
+
+  const listed = await fault(['list', '--aws', '--start']);
+  t.is(listed.code, 0, listed.stderr);
+  t.regex(listed.stdout, /web \(epoch 1\)\n {2}teapot: error status=418 before, \d+ s left\n/);
+
+  const cleared = await fault(['clear', '--all', '--aws', '--start']);
+  t.is(cleared.code, 0, cleared.stderr);
+  t.regex(cleared.stdout, /^epoch 2: clear all\n {2}web: all 2 instances took it\n/);
+  t.is((await fetch(run.url)).status, 200);
+
+  for (const { stdout, stderr } of [added, listed, cleared]) t.false((stdout + stderr).includes(key));
+  t.false(JSON.stringify(calls()).includes(key));
+  const sessions = calls().filter(([service]) => service === 'ssm');
+  // Three instances tell what they run and two take it, twice; three are listed.
+  t.is(sessions.length, 2 * (3 + 2) + 3);
+  for (const args of sessions) {
+    const { localPortNumber } = JSON.parse(args.at(-1) ?? '{}');
+    t.false(await isOpen(Number(localPortNumber[0])), 'a session is left');
+  }
+});
+
+test('without --start the exact commands are printed; with them under way --forwarded does the work', async (t) => {
+  const { run, fault, calls, environment } = await world(t, { nested: true });
+  const first = 20_000 + (process.pid % 20_000);
+  const printed = await fault(['list', '--aws', '--first-port', String(first)]);
+  t.is(printed.code, 0, printed.stderr);
+  const commands = printed.stdout.trim().split('\n');
+  const instances = run.deployment.instances.map(({ instance }) => instance).sort();
+  t.deepEqual(
+    commands.map((line) => line.split('# ')[1]),
+    instances,
+  );
+  t.true(
+    commands[0]?.startsWith(
+      'aws ssm start-session --region eu-central-1 --target i-0abc2 --document-name AWS-StartPortForwardingSession ' +
+        `--parameters '{"portNumber":["${PORTS.control}"],"localPortNumber":["${first}"]}'`,
+    ),
+    commands[0],
+  );
+  t.deepEqual(calls(), [], 'nothing is run, and the key is not read');
+
+  for (const command of commands) {
+    const child = spawn('sh', ['-c', command], {
+      env: environment,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.teardown(() => process.kill(-(child.pid as number), 'SIGINT'));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+  }
+  const listed = await fault(['list', '--aws', '--forwarded', '--first-port', String(first), '--json']);
+  t.is(listed.code, 0, listed.stderr + listed.stdout);
+  t.deepEqual(
+    JSON.parse(listed.stdout).map(({ instance, state }: { instance: string; state: object }) => [instance, !!state]),
+    instances.map((instance) => [instance, true]),
+  );
+  const shifted = await fault(['list', '--aws', '--forwarded', '--first-port', String(first + 1), '--json']);
+  t.is(shifted.code, 1);
+  t.regex(shifted.stdout, /its port leads to web-1/);
+});
+
+test('an instance that has no session is reported, and the others take the change', async (t) => {
+  const { run, key, fault } = await world(t, { unreachable: ['web-2'] });
+  const keyFile = join(run.folder, 'copy');
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  const added = await fault([...ADD, '--aws', '--start'], { MICROCOSM_KEY: keyFile });
+  t.is(added.code, 1, added.stderr);
+  t.regex(added.stdout, /1 of 2 instances took it\n {2}web-2 did not: can't be reached: .*TargetNotConnected/);
+  const { controlPort = null } = run.deployment.instances.find(({ instance }) => instance === 'web-1') ?? {};
+  const { body } = await askControl(controlPort, 'GET /state', { key, topology: 'pair' });
+  t.is(body.epoch, 1);
+  const none = await fault(['connect', 'web', 'nobody', '--aws', '--start'], { MICROCOSM_KEY: keyFile });
+  t.is(none.code, 2);
+  t.regex(none.stderr, /there is no service "nobody"/);
+});
+
+test('what is missing is said in one line: switch, secret, command, plugin', async (t) => {
+  const off = await world(t, { faultKey: '' });
+  const switchedOff = await off.fault(['list', '--aws']);
+  t.is(switchedOff.code, 2);
+  t.is(
+    switchedOff.stderr,
+    'pair: live faults are switched off in this deployment; deploy it again with -c faults=true\n',
+  );
+  const { fault } = await world(t, { faultKey: `${SECRET}-of-another`, plugin: false });
+  const unread = await fault(['list', '--aws', '--start']);
+  t.is(unread.code, 2);
+  t.regex(unread.stderr, /^arn:aws:\S+: can't be read: .*AccessDenied.*; have secretsmanager:GetSecretValue allowed/);
+  const keyFile = join(off.run.folder, 'key');
+  const plugin = await fault(['list', '--aws', '--start', '--key-file', keyFile]);
+  t.is(plugin.code, 2);
+  t.regex(plugin.stderr, /^session-manager-plugin: is not installed; .*\n$/);
+  const command = await fault(['list', '--aws', '--start'], { PATH: '/nowhere' });
+  t.is(command.code, 2);
+  t.regex(command.stderr, /^aws: there is no such command; install the AWS CLI/);
+  const both = await fault(['list', '--aws', '--start', '--forwarded']);
+  t.is(both.code, 2);
+  const without = await fault(['list', '--start']);
+  t.is(without.code, 2);
+  t.regex(without.stderr, /^--start: goes with --aws only; /);
+});
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = openSocket(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
