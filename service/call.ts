@@ -1,5 +1,5 @@
 import { HEADERS, LIMITS, RESPOND_ASYNC } from '../lib/model/contract';
-import { backoffMs, concretePath, mayRetry, requestBytes } from '../lib/model/decisions';
+import { backoffMs, concretePath, endsCall, mayRetry, requestBytes } from '../lib/model/decisions';
 import { childPlace, formatHash, type Hash } from '../lib/model/draw';
 import type { ErrorKind } from '../lib/model/event';
 import { formatTraceparent } from '../lib/model/trace-context';
@@ -18,6 +18,8 @@ import {
   type OutgoingRequest,
 } from './outgoing';
 import type { OutgoingInstruction } from './program';
+import { guardedAttempt } from './resilience/guarded-attempt';
+import type { CallGuards } from './resilience/states';
 import { leftMs, type Span } from './span';
 
 /** What a node calls with. */
@@ -38,13 +40,15 @@ function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
 }
 
 /** How an attempt ended: with the text of a usable answer, or without. */
-type Attempt = { readonly ok: true; readonly text: string } | FailedAttempt;
+export type Attempt = { readonly ok: true; readonly text: string } | FailedAttempt;
 
-interface FailedAttempt {
+export interface FailedAttempt {
   readonly ok: false;
   readonly kind: ErrorKind;
   readonly message: string;
   readonly status: number | undefined;
+  /** It ended before anything could be sent. */
+  readonly unsent?: true;
 }
 
 /** Connections tried after the first one in the same attempt. */
@@ -59,20 +63,38 @@ export async function callOnce(
   caller: Caller,
   repetition: number,
 ): Promise<Outcome> {
-  const { step, kind } = instruction;
+  const { step, kind, guards } = instruction;
   for (let attempt = 1; ; attempt++) {
-    const result = await makeAttempt(instruction, span, caller, repetition, attempt);
+    const result = guards
+      ? await guarded(guards, instruction, span, caller, repetition, attempt)
+      : await makeAttempt(instruction, span, caller, repetition, attempt);
     if (result.ok) return kind === 'send' ? NOTHING : { responses: result.text, failure: undefined };
-    if (result.kind === 'DEADLINE' || !mayRetry(step, attempt, result.status)) return failed(instruction, result);
+    if (endsCall(result.kind) || !mayRetry(step, attempt, result.status)) return failed(instruction, result);
     const wait = backoffMs(step, span.draws, repetition, attempt);
     // Waiting only to find the deadline passed helps nobody: the attempt then says at once that it can't start.
     if (wait < leftMs(span)) await new Promise((resolve) => setTimeout(resolve, wait));
     else {
-      const place = formatHash(childPlace(span.draws.place, instruction.idHash, repetition, attempt + 1));
-      const fields = attemptFields(instruction, place, repetition, attempt + 1, 0);
+      const fields = fieldsOf(instruction, span, repetition, attempt + 1);
       return failed(instruction, notStarted(span, caller, fields, 'DEADLINE', 'no time is left for another attempt'));
     }
   }
+}
+
+function guarded(
+  guards: CallGuards,
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  repetition: number,
+  attempt: number,
+): Promise<Attempt> {
+  const fields = (): string => fieldsOf(instruction, span, repetition, attempt);
+  return guardedAttempt(guards, {
+    service: instruction.step.service,
+    make: () => makeAttempt(instruction, span, caller, repetition, attempt),
+    reject: (kind, message) => notStarted(span, caller, fields(), kind, message),
+    log: (event, more) => void caller.log.event(span.log, event, fields() + more),
+  });
 }
 
 async function makeAttempt(
@@ -209,7 +231,7 @@ function failed({ step, kind: stepKind }: OutgoingInstruction, { kind, message }
 
 function notStarted(span: Span, caller: Caller, fields: string, kind: ErrorKind, message: string): FailedAttempt {
   caller.log.event(span.log, 'ERROR', fields + errorField({ kind, message }));
-  return { ok: false, kind, message, status: undefined };
+  return { ok: false, kind, message, status: undefined, unsent: true };
 }
 
 function logFailure(
@@ -224,6 +246,12 @@ function logFailure(
   const duration = roundMs(performance.now() - startedAt);
   const fields = `${peer},"durationMs":${duration}${errorField({ kind, message })}`;
   caller.log.event(span.log, 'ERROR', fields, hlc);
+}
+
+/** The fields of an attempt's events, before any connection of it. */
+function fieldsOf(instruction: OutgoingInstruction, span: Span, repetition: number, attempt: number): string {
+  const place = formatHash(childPlace(span.draws.place, instruction.idHash, repetition, attempt));
+  return attemptFields(instruction, place, repetition, attempt, 0);
 }
 
 function attemptFields(

@@ -1,4 +1,4 @@
-import { type Event, type EventError, FIELD_ORDER, type InjectedFault } from '../lib/model/event';
+import { type Decision, type Event, type EventError, FIELD_ORDER, type InjectedFault } from '../lib/model/event';
 
 /** Texts without a quote, a backslash or a control character stand in JSON as they are. */
 const PLAIN = /^[ !#-[\]-~]*$/;
@@ -14,6 +14,10 @@ export function errorField({ kind, message }: EventError): string {
 
 export function faultField(fault: InjectedFault): string {
   return `,"fault":${JSON.stringify(fault)}`;
+}
+
+export function decisionField(decision: Decision): string {
+  return `,"decision":${JSON.stringify(decision)}`;
 }
 
 /** Milliseconds as logged: to the microsecond. */

@@ -17,6 +17,7 @@ import { type Failure, NOTHING, type Outcome } from './outcome';
 import type { Overlays } from './overlay';
 import type { Program, Route } from './program';
 import { drainBody, hasBody } from './request-body';
+import { admit } from './resilience/admit';
 import type { SendQueue } from './send-queue';
 import { leftMs, type Span } from './span';
 import { runSequence } from './steps';
@@ -313,10 +314,14 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
       if (!sends.offer(() => work(accepted))) return refuse(503, 'OVERLOAD', 'the queue is full');
       return end(202, `${head}${requestId}"}`, undefined, false);
     }
+    const { limiter } = route;
+    const turned = limiter && (await admit(limiter, span, log));
+    if (turned) return refuse(turned.status, turned.kind, turned.message);
     const produced = result(span);
     const { status, body, error, drop } = produced instanceof Promise ? await produced : produced;
-    if (drop) return abandon(response, span, drop);
-    return end(status, body, error);
+    const answer = drop ? await abandon(response, span, drop) : end(status, body, error);
+    limiter?.leave();
+    return answer;
   };
 }
 

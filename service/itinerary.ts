@@ -103,6 +103,7 @@ function routeOf({ seed, slice }: Program, begin: ErrandRoute['begin']): ErrandR
     calls: false,
     faults: { before: [], after: [] },
     handled: { count: 0 },
+    limiter: undefined,
     begin,
   };
 }
@@ -157,6 +158,7 @@ function instructionOf({ service, payload }: ItineraryRoute, id: string, tokenFo
     stepField: `,"step":${quote(id)}`,
     calleeField: `,"callee":${quote(`${service} ${ITINERARY_ENDPOINT}`)}`,
     faults: [],
+    guards: undefined,
     message: {
       body: Buffer.from(body),
       headers: { 'content-type': ITINERARY.contentType, [HEADERS.token]: tokenFor(body) },

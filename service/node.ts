@@ -133,8 +133,8 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   });
   const handled: Handled = new Map();
 
-  const load = (newSlice: Slice): Live => {
-    const program = compile(newSlice, instance, handled);
+  const load = (newSlice: Slice, before?: Program): Live => {
+    const program = compile(newSlice, instance, handled, before);
     const factory = SERVERS[newSlice.service.server] as ServerFactory;
     const listener = (via: Via) => factory(program, via, { handle, health });
     return { program, listeners: { mesh: listener('mesh'), edge: listener('edge') } };
@@ -170,7 +170,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
 
   /** Puts another slice in the place of the one that runs: requests that come from now on meet it. */
   const change = (newSlice: Slice, by: string): void => {
-    const next = load(newSlice);
+    const next = load(newSlice, live.current.program);
     if (config.liveSlice !== undefined) replaceFile(config.liveSlice, JSON.stringify(newSlice));
     live.current = next;
     logChange(log, next.program, by);

@@ -4,6 +4,8 @@ import type { FaultRule } from '../lib/model/fault';
 import { hashValue, type Slice } from '../lib/model/slice';
 import type { Endpoint, FaultStep, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
 import { quote } from './event-line';
+import type { Limiter } from './resilience/limiter';
+import { type CallGuards, guardsOf, type PolicyStates, policyStates } from './resilience/states';
 
 /**
  * A slice made ready to run: whatever can be worked out before the first request. A node holds one of these in one
@@ -17,6 +19,7 @@ export interface Program {
   readonly routes: readonly Route[];
   /** Rules that strike the instance itself. */
   readonly instanceFaults: readonly FaultRule[];
+  readonly states: PolicyStates;
 }
 
 export interface Route {
@@ -33,6 +36,8 @@ export interface Route {
   readonly faults: { readonly before: readonly FaultRule[]; readonly after: readonly FaultRule[] };
   /** Requests handled since the process started, whatever was changed since. */
   readonly handled: { count: number };
+  /** Undefined where any number of its requests may be worked on at once. */
+  readonly limiter: Limiter | undefined;
 }
 
 /** A step with its hashes and its part of the log lines. */
@@ -51,6 +56,8 @@ export interface OutgoingInstruction {
   readonly calleeField: string;
   /** Faults that may strike its attempts on this instance: its own, then those of rules. */
   readonly faults: readonly FaultRule[];
+  /** Undefined where it states no policy. */
+  readonly guards: CallGuards | undefined;
   /** What is sent in the place of filler. */
   readonly message?: { readonly body: Buffer; readonly headers: Readonly<Record<string, string>> };
 }
@@ -58,7 +65,10 @@ export interface OutgoingInstruction {
 /** Requests handled, by the endpoint's key: outlives a change of the program. */
 export type Handled = Map<string, { count: number }>;
 
-export function compile(slice: Slice, instance: string, handled: Handled): Program {
+/** @param before the program whose place it takes */
+export function compile(slice: Slice, instance: string, handled: Handled, before?: Program): Program {
+  const states = policyStates(before?.states);
+  const { concurrency } = slice.service;
   const seed = hashText(slice.seed);
   const endpoints = Object.values(slice.service.endpoints);
   const isFixed = ({ path }: Endpoint) => !path.includes('/:');
@@ -74,7 +84,7 @@ export function compile(slice: Slice, instance: string, handled: Handled): Progr
           (!instances || instances.includes(instance)) && (key === undefined || key === endpoint.key),
       );
       const callRules = rules.filter(({ at }) => at === 'call');
-      const steps = endpoint.steps.map((step) => instruction(step, endpoint.key, callRules));
+      const steps = endpoint.steps.map((step) => instruction(step, endpoint.key, callRules, states));
       const counter = handled.get(endpoint.key) ?? { count: 0 };
       handled.set(endpoint.key, counter);
       const patterns = { mesh: pathPattern(endpoint.path, ''), edge: pathPattern(endpoint.path, slice.edgePrefix) };
@@ -87,8 +97,12 @@ export function compile(slice: Slice, instance: string, handled: Handled): Progr
         calls: steps.some(hasCall),
         faults: { before: rules.filter(({ at }) => at === 'before'), after: rules.filter(({ at }) => at === 'after') },
         handled: counter,
+        limiter: endpoint.concurrency
+          ? states.limiters.of(endpoint.key, endpoint.concurrency)
+          : concurrency && states.limiters.of('', concurrency),
       };
     }),
+    states,
     instanceFaults: slice.service.faults.filter(
       ({ at, instances }) => at === 'instance' && (!instances || instances.includes(instance)),
     ),
@@ -102,8 +116,8 @@ function pathPattern(path: string, prefix: string): RegExp {
 }
 
 /** @param rules those of the endpoint that strike calls */
-function instruction(step: Step, endpoint: string, rules: readonly FaultRule[]): Instruction {
-  const inner = (each: Step): Instruction => instruction(each, endpoint, rules);
+function instruction(step: Step, endpoint: string, rules: readonly FaultRule[], states: PolicyStates): Instruction {
+  const inner = (each: Step): Instruction => instruction(each, endpoint, rules, states);
   switch (step.kind) {
     case 'call':
     case 'send':
@@ -114,6 +128,7 @@ function instruction(step: Step, endpoint: string, rules: readonly FaultRule[]):
         stepField: `,"step":${quote(step.id)}`,
         calleeField: `,"callee":${quote(`${step.service} ${step.endpoint}`)}`,
         faults: rulesOfCall(step, endpoint, rules),
+        guards: guardsOf(step, states),
       };
     case 'parallel':
     case 'sequence':

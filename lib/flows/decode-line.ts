@@ -3,6 +3,7 @@ import type { Event, EventKind } from '../model/event';
 import { NO_RUN } from '../model/run-id';
 import {
   CALL_WORDS,
+  concernsCall,
   FLAG,
   KIND,
   MAX_EXTRA_BYTES,
@@ -51,10 +52,7 @@ export function decodeLine(text: string, run: string): Decoded {
 export function draftEvent(event: Event, origin: number, names: Interner, draft: RecordDraft): void {
   const { words, floats } = draft;
   const kind = KIND[event.event as keyof typeof KIND];
-  const isCall =
-    kind === KIND.REQUEST_SENT ||
-    kind === KIND.RESPONSE_RECEIVED ||
-    (kind === KIND.ERROR && (event.service === CLIENT_SERVICE || typeof event.step === 'string'));
+  const isCall = concernsCall(kind, event.service === CLIENT_SERVICE, typeof event.step === 'string');
   let flags = isCall ? FLAG.CALL : 0;
   words[WORD.SEQ] = event.seq;
   putHex(words, WORD.REQUEST, event.requestId, 2);
@@ -80,7 +78,8 @@ export function draftEvent(event: Event, origin: number, names: Interner, draft:
     words[WORD.ATTEMPT] =
       (Math.max(0, whole(event.attempt, 1, 0x7fff)) << 16) | Math.max(0, whole(event.reconnect, 0, 0xffff));
   }
-  draft.extra = extraBytes(keepsKey(kind, event.service) ? event.key : undefined, event.error, event.fault);
+  const key = keepsKey(kind, event.service) ? event.key : undefined;
+  draft.extra = extraBytes(key, event.error, event.fault, event.decision);
   if (draft.extra) flags |= FLAG.EXTRA;
   const via = Object.hasOwn(VIA, event.via ?? '') ? VIA[event.via as keyof typeof VIA] : 0;
   const status = Math.max(0, whole(event.status, 100, 999));
@@ -105,6 +104,7 @@ export function extraBytes(
   key: string | undefined,
   error: Partial<RecordExtra['error']> | null,
   fault: RecordExtra['fault'] | null,
+  decision: RecordExtra['decision'] | null,
 ): Uint8Array | null {
   const extra: { -readonly [K in keyof RecordExtra]: RecordExtra[K] } = {};
   if (typeof key === 'string') extra.key = key.slice(0, 255);
@@ -112,10 +112,15 @@ export function extraBytes(
     extra.error = { kind: error.kind, message: String(error.message ?? '').slice(0, 1000) };
   }
   if (fault !== null && typeof fault === 'object') extra.fault = fault;
-  if (extra.key === undefined && extra.error === undefined && extra.fault === undefined) return null;
+  if (decision !== null && typeof decision === 'object') extra.decision = decision;
+  if (Object.keys(extra).length === 0) return null;
   const bytes = Buffer.from(JSON.stringify(extra), 'utf8');
   if (bytes.length <= MAX_EXTRA_BYTES) return bytes;
-  return Buffer.from(JSON.stringify({ ...extra, fault: { cut: `${bytes.length} bytes` } }), 'utf8');
+  const cut = { cut: `${bytes.length} bytes` };
+  return Buffer.from(
+    JSON.stringify({ ...extra, ...(extra.fault && { fault: cut }), ...(extra.decision && { decision: cut }) }),
+    'utf8',
+  );
 }
 
 function hasIdentity(value: Partial<Event>): boolean {

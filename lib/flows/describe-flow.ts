@@ -3,6 +3,7 @@ import { type Placement, placeFlow } from './clocks/place-flow';
 import type { RunClocks } from './clocks/run-clocks';
 import { isWhole } from './completeness';
 import {
+  DECISIONS,
   extraOf,
   FLAG,
   flagsOf,
@@ -16,7 +17,7 @@ import {
   WORD,
   wallMillis,
 } from './event-record';
-import type { Call, Flow, Ordering, Span } from './flow';
+import type { Call, Flow, Ordering, Span, SpanDecision } from './flow';
 import { hasId, type SpanTable } from './group-spans';
 import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
@@ -103,6 +104,7 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
     status: span.status || null,
     error: errorOf(span, words),
     faults: span.faults.map((record) => extraOf(words, record).fault ?? {}),
+    decisions: span.decisions.map((record) => describeDecision(record, frame, context)),
     complete: isWhole(span),
     inferred: span.inferred,
     critical: span.critical,
@@ -110,6 +112,20 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
       ? []
       : inOrder(span.calls, words).map((call) => describeCall(call, context, callOffset(call, frame, context), frame)),
     queued: span.queued.map((child) => placed(child, context, frame, offsetMs, Number.POSITIVE_INFINITY)),
+  };
+}
+
+function describeDecision(record: number, { start, offsetMs }: Frame, { table, names }: Within): SpanDecision {
+  const { words } = table;
+  const meta = words[record] as number;
+  const isCall = (flagsOf(meta) & FLAG.CALL) !== 0;
+  return {
+    event: DECISIONS.get(kindOf(meta)) as SpanDecision['event'],
+    offsetMs: round(offsetMs + Math.max(0, elapsedMs(table, start, record))),
+    step: isCall ? textAt(words, names, record + WORD.STEP) : null,
+    callee: isCall ? textAt(words, names, record + WORD.CALLEE) : null,
+    attempt: isCall ? (words[record + WORD.ATTEMPT] as number) >> 16 || null : null,
+    figures: { ...extraOf(words, record).decision },
   };
 }
 

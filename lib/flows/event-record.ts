@@ -1,9 +1,9 @@
-import type { Event, EventKind } from '../model/event';
+import type { DecisionKind, Event, EventKind } from '../model/event';
 
 /**
  * A request's event as a record of 32-bit words: what a flow is rebuilt from, without a string or an object an event.
  * Records lie one after the other in an Int32Array; `META` tells the length. Texts that recur are numbers of an
- * `Interner`; the few that don't (request key, error, fault) follow the words as JSON in UTF-8.
+ * `Interner`; the few that don't (request key, error, fault, decision) follow the words as JSON in UTF-8.
  */
 export const WORD = {
   /** Length in words (12 bits), kind (4), via (2), flags (4), status (10). */
@@ -41,7 +41,7 @@ export const WORD = {
 /** Even, so that floats stay aligned. */
 export const SHORT_WORDS = 24;
 export const CALL_WORDS = 34;
-/** Bytes of key, error and fault together that a record has room for; longer ones are cut. */
+/** Bytes of key, error, fault and decision together that a record has room for; longer ones are cut. */
 export const MAX_EXTRA_BYTES = 8_192;
 
 export const FLAG = { CALL: 1, PARENT: 2, PLACE: 4, EXTRA: 8 } as const;
@@ -56,7 +56,26 @@ export const KIND = {
   RESULT_PRODUCED: 5,
   ERROR: 6,
   FAULT_INJECTED: 7,
+  BREAKER_OPENED: 8,
+  BREAKER_HALF_OPENED: 9,
+  BREAKER_CLOSED: 10,
+  REQUEST_SHED: 11,
 } as const satisfies Partial<Record<EventKind, number>>;
+
+export function isDecision(kind: number): boolean {
+  return kind > KIND.FAULT_INJECTED;
+}
+
+/** What policies decided, by number. */
+export const DECISIONS: ReadonlyMap<number, DecisionKind> = new Map(
+  Object.entries(KIND).flatMap(([name, kind]) => (isDecision(kind) ? [[kind, name as DecisionKind] as const] : [])),
+);
+
+/** Whether an event's record has the fields of a call. */
+export function concernsCall(kind: number, isClient: boolean, hasStep: boolean): boolean {
+  if (kind === KIND.REQUEST_SENT || kind === KIND.RESPONSE_RECEIVED) return true;
+  return (kind === KIND.ERROR && (isClient || hasStep)) || (isDecision(kind) && hasStep);
+}
 
 export const VIA = { edge: 1, mesh: 2, queue: 3 } as const satisfies Record<NonNullable<Event['via']>, number>;
 export const VIA_NAMES = [undefined, 'edge', 'mesh', 'queue'] as const;
@@ -95,6 +114,7 @@ export interface RecordExtra {
   readonly key?: string;
   readonly error?: Event['error'];
   readonly fault?: Event['fault'];
+  readonly decision?: Event['decision'];
 }
 
 const NO_EXTRA: RecordExtra = {};

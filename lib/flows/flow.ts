@@ -1,4 +1,4 @@
-import type { EventError } from '../model/event';
+import type { DecisionKind, EventError } from '../model/event';
 
 /** One end-user request, rebuilt: what the timeline shows and the check judges. Times are milliseconds. */
 export interface Flow {
@@ -84,6 +84,8 @@ export interface Span {
   readonly status: number | null;
   readonly error: EventError | null;
   readonly faults: readonly Readonly<Record<string, unknown>>[];
+  /** What policies decided in it, in order. */
+  readonly decisions: readonly SpanDecision[];
   /** All its events are there. */
   readonly complete: boolean;
   /** None of its events is there; what is told of it comes from its caller. */
@@ -94,6 +96,19 @@ export interface Span {
   readonly calls: readonly Call[];
   /** Work of a `send` that it answered with 202. */
   readonly queued: readonly Span[];
+}
+
+/** What a breaker, a limit or another policy decided. */
+export interface SpanDecision {
+  readonly event: DecisionKind;
+  /** From the flow's start. */
+  readonly offsetMs: number;
+  /** Of the call concerned; null for a decision about the request itself. */
+  readonly step: string | null;
+  readonly callee: string | null;
+  readonly attempt: number | null;
+  /** Figures that it rests on. */
+  readonly figures: Readonly<Record<string, unknown>>;
 }
 
 /** One attempt of a call, as its sender saw it. */

@@ -1,4 +1,4 @@
-import { FLAG, flagsOf, KIND, kindOf, SHORT_WORDS, statusOf, WORD } from './event-record';
+import { FLAG, flagsOf, isDecision, KIND, kindOf, SHORT_WORDS, statusOf, WORD } from './event-record';
 import { eachRecord } from './event-store';
 import { type CallNode, type NodePool, nodePool, type SpanNode } from './span-node';
 
@@ -144,7 +144,8 @@ function spanFrom(
     const record = sorted[i] as number;
     const meta = words[record] as number;
     const kind = kindOf(meta);
-    if ((flagsOf(meta) & FLAG.CALL) !== 0) {
+    if (isDecision(kind)) span.decisions = [...span.decisions, record];
+    else if ((flagsOf(meta) & FLAG.CALL) !== 0) {
       if (kind === KIND.REQUEST_SENT) {
         nodes.call(span, record, -1);
       } else closeCall(words, span, record, nodes);

@@ -1,6 +1,6 @@
 import { CLIENT_SERVICE } from '../model/contract';
 import { decodeLine, keepsKey } from './decode-line';
-import { CALL_WORDS, FLAG, KIND, NONE, packMeta, SHORT_WORDS, VIA, WORD } from './event-record';
+import { CALL_WORDS, concernsCall, FLAG, KIND, NONE, packMeta, SHORT_WORDS, VIA, WORD } from './event-record';
 
 /** What stands between two literals of a line, and where it goes. */
 export const TAKE = {
@@ -28,6 +28,7 @@ export const TAKE = {
   NESTED: 14,
   /** The line is over. */
   END: 15,
+  DECISION: 16,
 } as const;
 export type Take = (typeof TAKE)[keyof typeof TAKE];
 
@@ -133,6 +134,7 @@ const FIELDS: ReadonlyMap<string, Field> = new Map([
   ['spanEvents', whole(WORD.SPAN_EVENTS, 1, 0x7fffffff)],
   ['error', plain(TAKE.ERROR, 'nested')],
   ['fault', plain(TAKE.FAULT, 'nested')],
+  ['decision', plain(TAKE.DECISION, 'nested')],
 ]);
 
 /** Values that few lines differ in are part of the literals. */
@@ -300,10 +302,7 @@ function layoutOf(isOther: boolean, present: ReadonlySet<Field>, values: Readonl
   ) as [string, string, string, string, string];
   const has = (key: string): boolean => present.has(FIELDS.get(key) as Field);
   const kind = KIND[event as keyof typeof KIND] ?? 0;
-  const isCall =
-    kind === KIND.REQUEST_SENT ||
-    kind === KIND.RESPONSE_RECEIVED ||
-    (kind === KIND.ERROR && (service === CLIENT_SERVICE || has('step')));
+  const isCall = concernsCall(kind, service === CLIENT_SERVICE, has('step'));
   const flags = (isCall ? FLAG.CALL : 0) | (has('place') ? FLAG.PLACE : 0) | (has('parentRequestId') ? FLAG.PARENT : 0);
   const viaText = values.get('via') ?? '';
   const viaName = viaText.startsWith('"') ? viaText.slice(1, -1) : '';
@@ -315,7 +314,7 @@ function layoutOf(isOther: boolean, present: ReadonlySet<Field>, values: Readonl
     via,
     flags,
     meta: packMeta(isCall ? CALL_WORDS : SHORT_WORDS, kind, via, flags, 0),
-    hasExtra: has('error') || has('fault') || (has('key') && keepsKey(kind, service)),
+    hasExtra: has('error') || has('fault') || has('decision') || (has('key') && keepsKey(kind, service)),
     keepsKey: keepsKey(kind, service),
     defaults,
     absent,

@@ -50,6 +50,7 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
     let keyEnd = 0;
     let error: unknown;
     let fault: unknown;
+    let decision: unknown;
     for (;;) {
       let step = parent.next;
       let before: Step | null = null;
@@ -165,13 +166,15 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
           break;
         case TAKE.NESTED:
         case TAKE.ERROR:
-        case TAKE.FAULT: {
+        case TAKE.FAULT:
+        case TAKE.DECISION: {
           const from = p;
           p = valueEnd(bytes, p, last);
           const value = p < 0 ? undefined : jsonOf(bytes, from, p);
           if (value === undefined) return -1;
           if (step.take === TAKE.ERROR) error = value;
           else if (step.take === TAKE.FAULT) fault = value;
+          else if (step.take === TAKE.DECISION) decision = value;
           break;
         }
         case TAKE.END: {
@@ -199,7 +202,12 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
           let meta = layout.meta;
           if (layout.hasExtra) {
             const key = keyStart > 0 && layout.keepsKey ? bytes.toString('latin1', keyStart, keyEnd) : undefined;
-            draft.extra = extraBytes(key, error as RecordExtra['error'], fault as RecordExtra['fault']);
+            draft.extra = extraBytes(
+              key,
+              error as RecordExtra['error'],
+              fault as RecordExtra['fault'],
+              decision as RecordExtra['decision'],
+            );
             if (draft.extra !== null) {
               const length = recordWords((layout.flags & FLAG.CALL) !== 0, draft.extra.length);
               meta = (meta & ~0xfff) | length | (FLAG.EXTRA << 18);

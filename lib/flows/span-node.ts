@@ -16,6 +16,8 @@ export interface SpanNode {
   error: number;
   /** Replaced, not pushed to: most spans share one empty list. */
   faults: readonly number[];
+  /** What policies decided, in order; replaced as `faults` are. */
+  decisions: readonly number[];
   /** How many events were found, and how many the last one announces (0: it is not there, or does not say). */
   events: number;
   expected: number;
@@ -84,7 +86,7 @@ export interface NodePool {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-const NO_FAULTS: readonly number[] = Object.freeze([]);
+const NO_RECORDS: readonly number[] = Object.freeze([]);
 const NO_SPANS: readonly SpanNode[] = Object.freeze([]);
 const NO_CALLS: readonly CallNode[] = Object.freeze([]);
 
@@ -110,7 +112,8 @@ export function nodePool(): NodePool {
       old.result = -1;
       old.ended = -1;
       old.error = -1;
-      old.faults = NO_FAULTS;
+      old.faults = NO_RECORDS;
+      old.decisions = NO_RECORDS;
       old.events = 0;
       old.expected = 0;
       old.status = 0;
@@ -157,7 +160,8 @@ function newSpan(record: number, origin: number, isClient: boolean, inferred: bo
     result: -1,
     ended: -1,
     error: -1,
-    faults: NO_FAULTS,
+    faults: NO_RECORDS,
+    decisions: NO_RECORDS,
     events: 0,
     expected: 0,
     status: 0,

@@ -20,6 +20,15 @@ const path = text(/^\/[A-Za-z0-9._~:/-]{0,1000}$/, 'a path that begins with /');
 const key = text(/^[A-Z]+ \/\S*$/, 'METHOD /path');
 const fault = bareFault();
 
+const limit = open({ limit: number({ min: 1, whole: true }), queue: number({ min: 0, whole: true }) });
+const breaker = open({
+  consecutiveFailures: orNull(number({ min: 1, whole: true })),
+  errorRate: orNull(open({ share, windowMs: number({ min: 1, max: 86_400_000 }), minimumCalls: number({ min: 1 }) })),
+  openMs: time,
+  probes: number({ min: 1, whole: true }),
+});
+const policies: Fields = { breaker };
+
 const outgoing: Fields = {
   id: words,
   service: name,
@@ -38,8 +47,8 @@ const outgoing: Fields = {
 const step: Shape = recursive('resolvedStep', () => stepShape);
 const group = open({ id: words, steps: list(step) });
 const kinds: Readonly<Record<string, Shape>> = {
-  call: open(outgoing),
-  send: open(outgoing),
+  call: open(outgoing, policies),
+  send: open(outgoing, policies),
   parallel: group,
   sequence: group,
   oneOf: open({ id: words, branches: list(open({ weight: number({ min: 0, max: 1e9 }), steps: list(step) })) }),
@@ -62,15 +71,18 @@ const stepShape: Shape = {
   },
 };
 
-const endpoint = open({
-  key,
-  anyMethod: flag,
-  method,
-  path,
-  deadlineMs: number({ min: 1, max: 86_400_000 }),
-  responseBytes: amount,
-  steps: list(step),
-});
+const endpoint = open(
+  {
+    key,
+    anyMethod: flag,
+    method,
+    path,
+    deadlineMs: number({ min: 1, max: 86_400_000 }),
+    responseBytes: amount,
+    steps: list(step),
+  },
+  { concurrency: limit },
+);
 
 const rule = open(
   { id: words, fault, at: choice(['before', 'after', 'call', 'instance']), source: words },
@@ -92,16 +104,19 @@ const slice = open({
   seed: text(/^[\s\S]{1,200}$/, 'a text of 1 to 200 characters'),
   epoch: number({ min: 0, max: 2 ** 31 - 1, whole: true }),
   edgePrefix: text(/^(\/[a-z0-9-]+)?$/, 'a path prefix, or nothing'),
-  service: open({
-    name,
-    edge: flag,
-    server: choice(['koa', 'http']),
-    client: choice(['got', 'undici']),
-    endpoints: mapOf(endpoint),
-    callees: list(name),
-    callers: list(name),
-    faults: list(rule),
-  }),
+  service: open(
+    {
+      name,
+      edge: flag,
+      server: choice(['koa', 'http']),
+      client: choice(['got', 'undici']),
+      endpoints: mapOf(endpoint),
+      callees: list(name),
+      callers: list(name),
+      faults: list(rule),
+    },
+    { concurrency: limit },
+  ),
 });
 
 /** Every fault of a value that should be a slice; none where a node can run it. */

@@ -1,5 +1,6 @@
 import { type Distribution, quantile } from './distribution';
 import { combine, type DrawContext, draw, type Hash, hashText } from './draw';
+import type { ErrorKind } from './event';
 import type { Fault, FaultPosition } from './fault';
 import type { Endpoint, OneOfStep, Outgoing, WorkStep } from './topology';
 
@@ -105,6 +106,11 @@ export function faultArgs(
 /** An attempt's draws are made at the place that the callee draws at too: its faults may bear the same ids. */
 function faultPurpose(id: string, at: FaultPosition, what: string): Hash {
   return purpose(id, at === 'call' ? `fault ${what} on the call` : `fault ${what}`);
+}
+
+/** With these no further attempt is made: no time is left, or the callee is to be spared. */
+export function endsCall(kind: ErrorKind): boolean {
+  return kind === 'DEADLINE' || kind === 'BREAKER_OPEN';
 }
 
 /** A failed attempt is tried again while retries are left; a callee's own refusal (4xx) is not a failure of the moment. */

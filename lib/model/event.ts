@@ -14,9 +14,16 @@ export type EventKind =
   | 'RESULT_PRODUCED'
   | 'ERROR'
   | 'FAULT_INJECTED'
+  | DecisionKind
   | 'CLOCK'
   | 'TOPOLOGY_CHANGED'
   | 'LOG_DROPPED';
+
+/**
+ * What a policy decided on its state or the time: a breaker's change, a request turned away. Each stands with the request
+ * that brought it about, and bears the fields of the attempt where it concerns one.
+ */
+export type DecisionKind = 'BREAKER_OPENED' | 'BREAKER_HALF_OPENED' | 'BREAKER_CLOSED' | 'REQUEST_SHED';
 
 export interface Event {
   /** Wall clock of the host, `2026-11-21T05:44:29.123Z`. */
@@ -86,6 +93,8 @@ export interface Event {
   readonly bytes?: number;
   readonly error?: EventError;
   readonly fault?: InjectedFault;
+  /** What a policy decided, and on which figures. */
+  readonly decision?: Decision;
 
   // Events of a process.
   /** SERVICE_UP, TOPOLOGY_CHANGED: hash of the slice that it runs. */
@@ -116,6 +125,20 @@ export interface InjectedFault {
   readonly refused?: string;
 }
 
+/** Figures behind a decision. */
+export interface Decision {
+  /** The service that a breaker guards the calls to. */
+  readonly callee?: string;
+  /** BREAKER_OPENED: failures in a row. */
+  readonly failures?: number;
+  /** BREAKER_OPENED by an error rate: failures and attempts in its window. */
+  readonly windowFailures?: number;
+  readonly windowCalls?: number;
+  /** REQUEST_SHED: the limit that is reached, and the places to wait. */
+  readonly limit?: number;
+  readonly queue?: number;
+}
+
 export interface EventError {
   readonly kind: ErrorKind;
   readonly message: string;
@@ -132,6 +155,8 @@ export type ErrorKind =
   | 'DEADLINE'
   /** Discovery names no instance. */
   | 'NO_INSTANCE'
+  /** The callee's circuit breaker rejected the attempt. */
+  | 'BREAKER_OPEN'
   /** The answer can't be read: cut short, too long or not JSON. */
   | 'BODY'
   /** A required step failed. */
@@ -205,6 +230,7 @@ export const FIELD_ORDER = [
   'spanEvents',
   'error',
   'fault',
+  'decision',
   'slice',
   'runs',
   'clock',

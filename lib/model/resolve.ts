@@ -1,7 +1,17 @@
 import { chooseEndpoint, DEFAULT_ENDPOINT, parseCallee } from './callee';
 import type { Distribution } from './distribution';
+import { resolveCallPolicies, resolveLimit } from './resilience';
 import { resolveCallFaults, resolveFault, resolveFaultRules } from './resolve-faults';
-import type { CallSpec, EndpointSpec, RetriesSpec, ServiceSpec, StepSpec, TopologySpec, WorkSpec } from './spec';
+import type {
+  CallSpec,
+  EndpointSpec,
+  NamedEndpointSpec,
+  RetriesSpec,
+  ServiceSpec,
+  StepSpec,
+  TopologySpec,
+  WorkSpec,
+} from './spec';
 import type { Endpoint, Outgoing, Retries, Service, Step, Topology } from './topology';
 
 const DEFAULT_DEADLINE_MS = 10_000;
@@ -46,6 +56,7 @@ export function resolve(spec: TopologySpec, name: string): Topology {
             .filter((other) => callees.get(other)?.includes(service))
             .sort(),
           faults: resolveFaultRules(serviceSpec),
+          ...(serviceSpec.concurrency && { concurrency: resolveLimit(serviceSpec.concurrency) }),
           ...(serviceSpec.aws?.instanceType && { instanceType: serviceSpec.aws.instanceType }),
         },
       ]),
@@ -72,6 +83,7 @@ export function calleeEndpoint(spec: TopologySpec, reference: string, method: st
 
 function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean, spec: TopologySpec): Endpoint {
   const [method = 'GET', path = '/'] = key.split(' ');
+  const { concurrency } = endpoint as NamedEndpointSpec;
   const work: StepSpec[] = endpoint.latencyMs === undefined ? [] : [{ work: { latencyMs: endpoint.latencyMs } }];
   const written = (endpoint.steps ?? endpoint.calls ?? []) as readonly StepSpec[];
   return {
@@ -84,6 +96,7 @@ function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean
     requestBytes: endpoint.requestBytes ?? null,
     responseBytes: endpoint.responseBytes ?? spec.defaults?.responseBytes ?? 0,
     steps: stepResolver(spec)([...work, ...written], 'parallel'),
+    ...(!anyMethod && concurrency && { concurrency: resolveLimit(concurrency) }),
   };
 }
 
@@ -152,6 +165,7 @@ function stepResolver(spec: TopologySpec) {
       requestBytes,
       optional: options.optional ?? false,
       faults: resolveCallFaults(id, options.faults ?? []),
+      ...resolveCallPolicies(options, spec.defaults),
     };
   };
 

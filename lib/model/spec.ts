@@ -1,5 +1,6 @@
 import type { Distribution } from './distribution';
 import type { CrashSignal, FaultPosition } from './fault';
+import type { CallPolicySpecs, LimitSpec } from './resilience';
 
 /**
  * The topology as its author writes it: a plain value, typed so that a misspelt callee or endpoint does not compile.
@@ -25,7 +26,7 @@ export type CalleeRef<S> = {
 }[keyof S & string];
 
 /** What services, endpoints and calls have when they don't say otherwise. */
-export interface DefaultsSpec {
+export interface DefaultsSpec extends CallPolicySpecs {
   readonly server?: ServerKind;
   readonly client?: ClientKind;
   readonly replicas?: number;
@@ -49,6 +50,8 @@ export interface ServiceSpec<E, R extends string = string> extends EndpointSpec<
   readonly replicas?: number;
   readonly server?: ServerKind;
   readonly client?: ClientKind;
+  /** Requests worked on at once in each instance, those of endpoints with a limit of their own apart. @default no limit */
+  readonly concurrency?: LimitSpec;
   /** Keys are `METHOD /path`; a path segment `:name` stands for any one segment. */
   readonly endpoints?: { readonly [P in keyof E]: NamedEndpointSpec<R> };
   /** What goes wrong on purpose; each rule for every endpoint unless it names one. */
@@ -71,6 +74,8 @@ export interface EndpointSpec<R extends string = string> {
 }
 
 export interface NamedEndpointSpec<R extends string = string> extends EndpointSpec<R> {
+  /** In the place of the service's. */
+  readonly concurrency?: LimitSpec;
   /** What goes wrong on purpose with requests to this endpoint. */
   readonly faults?: readonly EndpointFaultSpec[];
 }
@@ -95,7 +100,7 @@ interface Identified {
 }
 
 /** A synchronous call. */
-export interface CallSpec<R extends string = string> extends Identified {
+export interface CallSpec<R extends string = string> extends Identified, CallPolicySpecs {
   readonly call: R;
   /** @default the endpoint's; for a default endpoint GET, or POST where `requestBytes` is given */
   readonly method?: string;
@@ -126,7 +131,7 @@ export type RetriesSpec =
     };
 
 /** A one-way message: answered 202 once queued, worked on afterwards. Always a POST. */
-export interface SendSpec<R extends string = string> extends Identified {
+export interface SendSpec<R extends string = string> extends Identified, CallPolicySpecs {
   readonly send: R;
   readonly probability?: number;
   readonly count?: Distribution;

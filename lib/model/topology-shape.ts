@@ -1,6 +1,7 @@
 import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
 import { callFault, endpointRule, serviceRule, stepFault } from './fault-shape';
+import { breaker, callPolicies, concurrency, limit } from './resilience-shape';
 import {
   byType,
   choice,
@@ -67,7 +68,17 @@ const callee = describe(
 );
 
 const callFaults = describe('What goes wrong on purpose, drawn for each attempt.', list(named('callFault', callFault)));
-const outgoing = { id, probability, count, timeoutMs, retries, requestBytes, optional: flag, faults: callFaults };
+const outgoing = {
+  id,
+  probability,
+  count,
+  timeoutMs,
+  retries,
+  requestBytes,
+  optional: flag,
+  faults: callFaults,
+  ...callPolicies,
+};
 const call = object({ call: callee, method: choice(METHODS), ...outgoing }, ['call']);
 const send = object({ send: callee, ...outgoing }, ['send']);
 const group = (key: string): Shape => object({ [key]: list(step, { min: 1 }), id }, [key]);
@@ -113,6 +124,7 @@ export const ENDPOINT_FIELDS: Readonly<Record<string, Shape>> = {
 
 const endpoint = object({
   ...ENDPOINT_FIELDS,
+  concurrency,
   faults: describe('What goes wrong on purpose with its requests.', list(named('endpointFault', endpointRule))),
 });
 
@@ -121,6 +133,7 @@ const service = object({
   replicas,
   server,
   client,
+  concurrency,
   endpoints: describe(
     'By METHOD /path.',
     record(named('endpoint', endpoint), endpointKey, 'endpoint: METHOD /path, such as "GET /items/:id"'),
@@ -138,7 +151,7 @@ export const topologyShape = object(
       'What every draw depends on; the name where left out.',
       text(/^[\s\S]{1,200}$/, 'a text of 1 to 200 characters'),
     ),
-    defaults: object({ server, client, replicas, deadlineMs, timeoutMs, retries, responseBytes }),
+    defaults: object({ server, client, replicas, deadlineMs, timeoutMs, retries, responseBytes, ...callPolicies }),
     services: record(
       named('service', service),
       LABEL,
@@ -159,4 +172,6 @@ export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
   callFault: callFault.schema,
   endpointFault: endpointRule.schema,
   serviceFault: serviceRule.schema,
+  limit: limit.schema,
+  breaker: breaker.schema,
 };

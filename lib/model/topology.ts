@@ -1,5 +1,6 @@
 import type { Distribution } from './distribution';
 import type { CallFault, Fault, FaultRule } from './fault';
+import type { CallPolicies, Limit } from './resilience';
 import type { ClientKind, ServerKind } from './spec';
 
 /** A topology with every default filled in and every reference resolved: what runs, and what a run is checked against. */
@@ -20,6 +21,8 @@ export interface Service {
   readonly replicas: number;
   readonly server: ServerKind;
   readonly client: ClientKind;
+  /** Requests worked on at once in each instance; absent without a limit. */
+  readonly concurrency?: Limit;
   /** By key `METHOD /path`, in the order written. */
   readonly endpoints: Readonly<Record<string, Endpoint>>;
   /** Names of the services it calls or sends to, sorted, each once. */
@@ -44,12 +47,14 @@ export interface Endpoint {
   readonly requestBytes: Distribution | null;
   readonly responseBytes: Distribution;
   readonly steps: readonly Step[];
+  /** Its own limit, in the place of the service's. */
+  readonly concurrency?: Limit;
 }
 
 export type Step = CallStep | SendStep | ParallelStep | SequenceStep | OneOfStep | WorkStep | FaultStep;
 
 /** Common to what sends a request to another service. */
-export interface Outgoing {
+export interface Outgoing extends CallPolicies {
   /**
    * The step's identity within its endpoint, which draws depend on: as written, or
    * `<kind>:<callee> <endpoint>#<occurrence>`.

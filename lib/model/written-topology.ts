@@ -1,5 +1,6 @@
 import { isUnnamed } from './edit-topology';
 import type { FaultRule } from './fault';
+import { writtenBreaker } from './resilience';
 import type { Outgoing, Service, Step, Topology } from './topology';
 import type { Fault } from './user-error';
 import { validate } from './validate';
@@ -40,9 +41,11 @@ function reachable({ services }: Topology): ReadonlySet<string> {
 }
 
 function writtenService(service: Service): unknown {
-  const { edge, replicas, server, client, endpoints, faults } = service;
-  const all = Object.entries(endpoints).map(([key, { weight, deadlineMs, requestBytes, responseBytes, steps }]) => {
-    const fields = { deadlineMs, responseBytes, steps: steps.map(writtenStep), ...(edge && { weight }) };
+  const { edge, replicas, server, client, endpoints, faults, concurrency: limit } = service;
+  const all = Object.entries(endpoints).map(([key, endpoint]) => {
+    const { weight, deadlineMs, requestBytes, responseBytes, steps, concurrency } = endpoint;
+    const own = { ...(edge && { weight }), ...(concurrency && { concurrency }) };
+    const fields = { deadlineMs, responseBytes, steps: steps.map(writtenStep), ...own };
     return [key, requestBytes === null ? fields : { ...fields, requestBytes }] as const;
   });
   // What ends by the clock stands in no topology; all else of such a rule is checked as any other's.
@@ -50,7 +53,7 @@ function writtenService(service: Service): unknown {
     ...writtenId(rule),
     ...fault,
   }));
-  const own = { edge, replicas, server, client, faults: rules };
+  const own = { edge, replicas, server, client, faults: rules, ...(limit && { concurrency: limit }) };
   const [only] = all;
   return isUnnamed(service) && only ? { ...own, ...only[1] } : { ...own, endpoints: Object.fromEntries(all) };
 }
@@ -78,7 +81,8 @@ function writtenStep(step: Step): unknown {
   }
 }
 
-function writtenOutgoing({ probability, count, timeoutMs, retries, requestBytes, optional, faults }: Outgoing) {
+function writtenOutgoing(step: Outgoing) {
+  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker } = step;
   return {
     probability,
     count,
@@ -87,6 +91,7 @@ function writtenOutgoing({ probability, count, timeoutMs, retries, requestBytes,
     ...(timeoutMs !== null && { timeoutMs }),
     ...(requestBytes !== null && { requestBytes }),
     faults: faults.map(({ fault, probability: drawn }) => ({ ...fault, probability: drawn })),
+    ...(breaker && { breaker: writtenBreaker(breaker) }),
   };
 }
 

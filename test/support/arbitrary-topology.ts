@@ -36,8 +36,15 @@ function arbitraryService(index: number, services: number): fc.Arbitrary<unknown
     { requiredKeys: ['steps'] },
   );
   return fc
-    .record({ replicas: fc.integer({ min: 1, max: 3 }), root: endpoint, orders: endpoint, edge: fc.boolean() })
-    .map(({ replicas, root, orders, edge }) => ({
+    .record({
+      replicas: fc.integer({ min: 1, max: 3 }),
+      root: endpoint,
+      orders: endpoint,
+      edge: fc.boolean(),
+      concurrency: arbitraryLimit,
+    })
+    .map(({ replicas, root, orders, edge, concurrency }) => ({
+      ...(concurrency && { concurrency }),
       edge: index === 0 || edge,
       replicas,
       endpoints: { 'GET /': root, 'POST /orders/:id': orders },
@@ -51,6 +58,16 @@ const arbitraryLatency = fc.constantFrom<unknown>(
   { exponential: { mean: 4 } },
   { lognormal: { median: 5, sigma: 0.8 } },
   { percentiles: { p50: 4, p90: 30, p99: 200 } },
+);
+
+/** Seldom reached: what is drawn is to be tested, and not what is shed. */
+const arbitraryLimit = fc.constantFrom(undefined, { limit: 500 }, { limit: 200, queue: 100 });
+
+const arbitraryBreaker = fc.constantFrom<unknown>(
+  false,
+  {},
+  { errorRate: 0.9, openMs: 20 },
+  { consecutiveFailures: 3 },
 );
 
 function arbitraryStep(index: number, services: number, depth: number): fc.Arbitrary<StepSpec> {
@@ -69,6 +86,7 @@ function arbitraryStep(index: number, services: number, depth: number): fc.Arbit
       retries: fc.constantFrom<unknown>(0, 1, 2, { max: 2, backoffMs: 5, jitter: 0 }),
       requestBytes: fc.constantFrom<unknown>(50, { uniform: [1, 90] }),
       optional: fc.boolean(),
+      breaker: arbitraryBreaker,
     },
     { requiredKeys: ['callee'] },
   );

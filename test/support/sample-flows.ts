@@ -44,6 +44,16 @@ export function hostileFlow(): Flow {
     status: 500,
     error: { kind: 'INTERNAL', message: HOSTILE },
     faults: [{ kind: HOSTILE, [HOSTILE]: HOSTILE, deep: { list: [HOSTILE] } }],
+    decisions: [
+      {
+        event: 'BREAKER_OPENED',
+        offsetMs: 1,
+        step: HOSTILE,
+        callee: HOSTILE,
+        attempt: 1,
+        figures: { [HOSTILE]: HOSTILE },
+      },
+    ],
     complete: true,
     inferred: false,
     critical: true,

@@ -1,6 +1,7 @@
 import { ITINERARY_ENDPOINT } from '../../model/contract';
 import { type Hash, hashText, parseHash } from '../../model/draw';
 import type { Event } from '../../model/event';
+import { checkDecisions } from './check-decisions';
 import type { FaultEnd } from './check-faults';
 import { checkSteps } from './check-steps';
 import { type Departure, type DepartureKind, explain, type Findings } from './departure';
@@ -80,6 +81,7 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
   }
   checkOrder(span, report);
   checkStatusesAgree(span, report);
+  checkDecisions(span, endpoint, described.service, findings, report);
   const refusal = result?.error && loggedCause(result.error.kind)?.nothingRan === true;
   if (refusal) {
     checkRefused(span, context, report);

@@ -1,6 +1,6 @@
-import { backoffMs, chosenBranch, happens, mayRetry, repetitions, work } from '../../model/decisions';
+import { backoffMs, chosenBranch, endsCall, happens, mayRetry, repetitions, work } from '../../model/decisions';
 import { childPlace, type DrawContext, formatHash, type Hash, hashText } from '../../model/draw';
-import type { Event } from '../../model/event';
+import type { ErrorKind, Event } from '../../model/event';
 import { rulesOfCall } from '../../model/faced-faults';
 import type { FaultRule } from '../../model/fault';
 import { stepsWithin } from '../../model/resolve';
@@ -243,7 +243,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       } else if (outcome.outOfTime) {
         ended = step.optional ? 'well' : 'deadline';
         expected = Number.POSITIVE_INFINITY;
-      } else if (mayRetry(step, attempt.attempt, outcome.status)) {
+      } else if (!endsCall(outcome.kind) && mayRetry(step, attempt.attempt, outcome.status)) {
         expected = attempt.attempt + 1;
         const wait = Math.max(0, backoffMs(step, draws, repetition, attempt.attempt) - TIMER_SLACK_MS);
         const next = call.attempts.find((other) => other.attempt === expected);
@@ -298,7 +298,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     let failure: Exclude<AttemptOutcome, 'well'> = 'unknown';
     for (const [index, connection] of connections.entries()) {
       const isLast = index === connections.length - 1;
-      const problem = connectionProblem(connection, index, faced);
+      const problem = connectionProblem(step, connection, index, faced);
       if (problem && !uncertain) {
         report(
           'extra-call',
@@ -321,7 +321,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
           reportExtraRetry(step, { attempt, connections }, 'the connection before was answered');
         if (outcome.status !== undefined && outcome.status < 400) return 'well';
         explain(findings, `answered ${outcome.status}`);
-        return { status: outcome.status, outOfTime: false };
+        return { kind: 'STEP_FAILED', status: outcome.status, outOfTime: false };
       }
       const kind = outcome.error?.kind;
       const cause = loggedCause(kind);
@@ -330,12 +330,17 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         reportExtraRetry(step, { attempt, connections }, `${kind} allows no other connection in the same attempt`);
       }
       if (!isLast) explain(findings, 'reconnect');
-      failure = { status: kind === 'FAULT' ? outcome.status : undefined, outOfTime: cause?.outOfTime ?? false };
+      failure = {
+        kind: kind ?? 'INTERNAL',
+        status: kind === 'FAULT' ? outcome.status : undefined,
+        outOfTime: cause?.outOfTime ?? false,
+      };
     }
     return failure;
   };
 
   const connectionProblem = (
+    step: Outgoing,
     { reconnect, sent, outcome, surplus }: Connection,
     index: number,
     faced: FacedPoint | undefined,
@@ -350,6 +355,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     const held = faced !== undefined && (faced.deciding !== undefined || faced.delayMs > 0);
     if (outcome.error?.kind === 'FAULT' && faced?.deciding?.type !== 'error') return 'FAULT without a fault injected';
     if (cause.attempt === 'after-sent' && !sent && !held) return `${outcome.error?.kind} without a request sent`;
+    if (outcome.error?.kind === 'BREAKER_OPEN' && !step.breaker) return 'BREAKER_OPEN without a breaker';
     if (cause.attempt === 'alone' && sent) return `${outcome.error?.kind} although a request was sent`;
     if (sent && outcome.seq < sent.seq) return 'the outcome stands before the request';
     return undefined;
@@ -388,7 +394,10 @@ export function checkSteps(context: StepsContext): StepsVerdict {
   return { how: whole.how, end: whole.end, minimumMs: whole.minimumMs };
 }
 
-type AttemptOutcome = 'well' | 'unknown' | { readonly status: number | undefined; readonly outOfTime: boolean };
+type AttemptOutcome =
+  | 'well'
+  | 'unknown'
+  | { readonly kind: ErrorKind; readonly status: number | undefined; readonly outOfTime: boolean };
 
 const WELL: Ended = { how: 'well', seqs: null, minimumMs: 0 };
 /** In a group the deadline counts before other failures. */

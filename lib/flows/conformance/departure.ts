@@ -27,6 +27,8 @@ export type DepartureKind =
   | 'extra-fault'
   /** A fault struck with other arguments than its rule's. */
   | 'wrong-fault'
+  /** A breaker, a limit or another policy decided where the topology states none. */
+  | 'extra-decision'
   /** The log is incomplete: what happened there is unknown, which is not the same as wrong. */
   | 'lost';
 

@@ -34,6 +34,7 @@ export const LOGGED_CAUSES: Readonly<Record<ErrorKind, LoggedCause>> = {
   BODY: ATTEMPT,
   DEADLINE: { ...ATTEMPT, attempt: 'either', outOfTime: true },
   NO_INSTANCE: { ...ATTEMPT, attempt: 'alone' },
+  BREAKER_OPEN: { ...ATTEMPT, attempt: 'alone' },
   STEP_FAILED: { ...ATTEMPT, attempt: 'never' },
   OVERLOAD: { ...REFUSAL, answers: [503] },
   FAULT: { ...ATTEMPT, attempt: 'alone' },

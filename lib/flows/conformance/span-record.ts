@@ -1,5 +1,6 @@
 import { CLIENT_SERVICE } from '../../model/contract';
 import type { Event } from '../../model/event';
+import { isDecision } from './check-decisions';
 
 /** One connection of an attempt: REQUEST_SENT and what became of it, either of which may be missing. */
 export interface Connection {
@@ -43,6 +44,8 @@ export interface SpanRecord {
   readonly calls: ReadonlyMap<string, CallRecord>;
   /** Its FAULT_INJECTED events. */
   readonly faults: readonly Event[];
+  /** What policies decided. */
+  readonly decisions: readonly Event[];
   /** Nothing of it is lost. */
   readonly complete: boolean;
 }
@@ -84,16 +87,32 @@ function spanRecord(requestId: string, traceId: string, unordered: Event[]): Spa
   let last: Event | undefined;
   const calls = new Map<string, CallRecord>();
   const faults: Event[] = [];
+  const decisions: Event[] = [];
   for (const event of events) {
     if (event.event === 'REQUEST_RECEIVED') received ??= event;
     else if (event.event === 'RESULT_PRODUCED') result ??= event;
     else if (event.event === 'FAULT_INJECTED') faults.push(event);
+    else if (isDecision(event)) decisions.push(event);
     else if (event.step !== undefined) addToCall(calls, event);
     if (event.spanEvents !== undefined) last = event;
   }
   const { process, instance, service } = first;
   const complete = received !== undefined && last !== undefined && last.spanEvents === events.length;
-  return { requestId, traceId, process, instance, service, events, received, result, last, calls, faults, complete };
+  return {
+    requestId,
+    traceId,
+    process,
+    instance,
+    service,
+    events,
+    received,
+    result,
+    last,
+    calls,
+    faults,
+    decisions,
+    complete,
+  };
 }
 
 function inOrder(events: Event[]): readonly Event[] {

@@ -1,0 +1,52 @@
+import { describe, named, number, object, type Report, refine, type Shape } from './shape';
+
+/** What policies may look like where they are written. */
+
+const DAY_MS = 86_400_000;
+const many = { max: 100_000, whole: true } as const;
+const wait = number({ above: 0, max: DAY_MS });
+const windowMs = number({ min: 100, max: 3_600_000 });
+
+/** `{ limit, queue? }` */
+export const limit = object({ limit: number({ min: 1, ...many }), queue: number({ min: 0, ...many }) }, ['limit']);
+
+export const breaker = refine(
+  object({
+    consecutiveFailures: number({ min: 1, ...many }),
+    errorRate: number({ above: 0, max: 1 }),
+    windowMs,
+    minimumCalls: number({ min: 1, ...many }),
+    openMs: wait,
+    probes: number({ min: 1, max: 1_000, whole: true }),
+  }),
+  (value, where, report) => {
+    const written = value as Readonly<Record<string, unknown>>;
+    if (written.errorRate === undefined) withoutRate(written, where, report);
+  },
+);
+
+function withoutRate(written: Readonly<Record<string, unknown>>, where: string, report: Report): void {
+  for (const field of ['windowMs', 'minimumCalls']) {
+    if (written[field] !== undefined) report(`${where}.${field}`, 'it belongs to errorRate', 'give errorRate too');
+  }
+}
+
+/** The shape, or `false`, which switches a default off. */
+function orFalse(shape: Shape): Shape {
+  return {
+    schema: { anyOf: [{ const: false }, shape.schema] },
+    check(value, where, context) {
+      if (value !== false) shape.check(value, where, context);
+    },
+  };
+}
+
+export const concurrency = describe('Requests worked on at once, and how many more may wait.', named('limit', limit));
+
+/** What calls and `send`s may state. */
+export const callPolicies: Readonly<Record<string, Shape>> = {
+  breaker: describe(
+    'When calls to a failing callee are rejected without being sent.',
+    orFalse(named('breaker', breaker)),
+  ),
+};

@@ -1,0 +1,84 @@
+/**
+ * How a service protects itself and its callees from failures and overload: the settings as written (`...Spec`) and as
+ * resolved. Times are milliseconds. Whatever stands in no topology costs a node nothing.
+ */
+
+/** So many at once; up to `queue` more wait for their turn, and further ones are turned away at once. */
+export interface LimitSpec {
+  readonly limit: number;
+  /** @default 0 */
+  readonly queue?: number;
+}
+
+export type Limit = Required<LimitSpec>;
+
+/**
+ * A circuit breaker: it opens after so many failures in a row, or at such a share of failures in a window; then it rejects
+ * calls until `openMs` have passed, and lets `probes` through: if all of them succeed it closes, else it opens again.
+ */
+export interface BreakerSpec {
+  /** @default 5, unless `errorRate` is given */
+  readonly consecutiveFailures?: number;
+  /** Above 0, at most 1. @default none */
+  readonly errorRate?: number;
+  /** With `errorRate`: the time that it is taken over. @default 10000 */
+  readonly windowMs?: number;
+  /** With `errorRate`: attempts in the window below which it says nothing. @default 20 */
+  readonly minimumCalls?: number;
+  /** @default 5000 */
+  readonly openMs?: number;
+  /** @default 1 */
+  readonly probes?: number;
+}
+
+export interface Breaker {
+  /** Null: failures in a row don't open it. */
+  readonly consecutiveFailures: number | null;
+  readonly errorRate: { readonly share: number; readonly windowMs: number; readonly minimumCalls: number } | null;
+  readonly openMs: number;
+  readonly probes: number;
+}
+
+/** What a call may state of its callee's protection; `false` switches a default off. */
+export interface CallPolicySpecs {
+  /** One for all calls of a process to the same service with the same settings. @default none */
+  readonly breaker?: BreakerSpec | false;
+}
+
+/** The same resolved: what is not stated is absent, so that a topology without it stays the value that it was. */
+export interface CallPolicies {
+  readonly breaker?: Breaker;
+}
+
+export function resolveLimit({ limit, queue = 0 }: LimitSpec): Limit {
+  return { limit, queue };
+}
+
+export function resolveCallPolicies(own: CallPolicySpecs, defaults: CallPolicySpecs = {}): CallPolicies {
+  const breaker = own.breaker ?? defaults.breaker;
+  return { ...(breaker && { breaker: resolveBreaker(breaker) }) };
+}
+
+function resolveBreaker(spec: BreakerSpec): Breaker {
+  const { errorRate, windowMs = 10_000, minimumCalls = 20, openMs = 5_000, probes = 1 } = spec;
+  return {
+    consecutiveFailures: spec.consecutiveFailures ?? (errorRate === undefined ? 5 : null),
+    errorRate: errorRate === undefined ? null : { share: errorRate, windowMs, minimumCalls },
+    openMs,
+    probes,
+  };
+}
+
+/** As somebody could have written it. */
+export function writtenBreaker({ consecutiveFailures, errorRate, openMs, probes }: Breaker): BreakerSpec {
+  return {
+    ...(consecutiveFailures !== null && { consecutiveFailures }),
+    ...(errorRate && {
+      errorRate: errorRate.share,
+      windowMs: errorRate.windowMs,
+      minimumCalls: errorRate.minimumCalls,
+    }),
+    openMs,
+    probes,
+  };
+}

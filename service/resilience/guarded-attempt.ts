@@ -1,0 +1,52 @@
+import type { Decision, EventKind } from '../../lib/model/event';
+import type { Attempt, FailedAttempt } from '../call';
+import { decisionField } from '../event-line';
+import type { BreakerState, CircuitBreaker, Verdict } from './circuit-breaker';
+import type { CallGuards } from './states';
+
+/** An attempt about to be made, for its guards. */
+export interface GuardedAttempt {
+  readonly service: string;
+  make(): Promise<Attempt>;
+  /** Ends it before it has begun. */
+  reject(kind: FailedAttempt['kind'], message: string): FailedAttempt;
+  /** Logs an event with the attempt's fields. */
+  log(event: EventKind, fields: string): void;
+}
+
+/** Makes an attempt if its guards let it, and tells them what came of it. */
+export async function guardedAttempt({ breaker }: CallGuards, attempt: GuardedAttempt): Promise<Attempt> {
+  return breaker ? throughBreaker(breaker, attempt) : attempt.make();
+}
+
+async function throughBreaker(breaker: CircuitBreaker, attempt: GuardedAttempt): Promise<Attempt> {
+  const found = breaker.state;
+  const permit = breaker.admit(performance.now());
+  logChange(found, breaker, attempt);
+  if (permit === 0) return attempt.reject('BREAKER_OPEN', `the breaker of ${attempt.service} is ${breaker.state}`);
+  let verdict: Verdict = 'failure';
+  try {
+    const result = await attempt.make();
+    verdict = verdictOf(result);
+    return result;
+  } finally {
+    const left = breaker.state;
+    breaker.settle(permit, verdict, performance.now());
+    logChange(left, breaker, attempt);
+  }
+}
+
+/** A callee that refuses (4xx) is well; that no time was left before anything was sent says nothing of it. */
+function verdictOf(result: Attempt): Verdict {
+  if (result.ok) return 'success';
+  if (result.kind === 'DEADLINE' && result.unsent) return 'none';
+  return result.status !== undefined && result.status < 500 ? 'success' : 'failure';
+}
+
+const CHANGES = { open: 'BREAKER_OPENED', 'half-open': 'BREAKER_HALF_OPENED', closed: 'BREAKER_CLOSED' } as const;
+
+function logChange(before: BreakerState, { state, cause }: CircuitBreaker, { service, log }: GuardedAttempt): void {
+  if (state === before) return;
+  const decision: Decision = state === 'open' ? { callee: service, ...cause } : { callee: service };
+  log(CHANGES[state], decisionField(decision));
+}

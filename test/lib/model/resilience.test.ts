@@ -1,0 +1,89 @@
+import test from 'ava';
+import { sliceFaults } from '../../../lib/model/check-slice';
+import { resolve } from '../../../lib/model/resolve';
+import { hashValue, sliceOf } from '../../../lib/model/slice';
+import type { TopologySpec } from '../../../lib/model/spec';
+import type { CallStep, Topology } from '../../../lib/model/topology';
+import { formatFault } from '../../../lib/model/user-error';
+import { validate } from '../../../lib/model/validate';
+import { topologyFaults } from '../../../lib/model/written-topology';
+
+const calling = (options: object, more: object = {}) => ({
+  services: { web: { edge: true, calls: [{ call: 'b', ...options }] }, b: { replicas: 2 } },
+  ...more,
+});
+const serving = (fields: object) => ({ services: { web: { edge: true, ...fields } } });
+const at = 'services.web.calls[0]';
+
+/** What is written, and every fault expected of it. */
+const TABLE: readonly (readonly [rule: string, value: unknown, ...faults: readonly string[]])[] = [
+  ['a limit without a number', serving({ concurrency: {} }), 'services.web.concurrency: limit is missing; add limit'],
+  [
+    'a limit of nothing',
+    serving({ concurrency: { limit: 0, queue: -1 } }),
+    'services.web.concurrency.limit: 0 is below 1; give a whole number from 1 to 100000',
+    'services.web.concurrency.queue: -1 is below 0; give a whole number from 0 to 100000',
+  ],
+  ['a limit beside endpoints', serving({ concurrency: { limit: 3 }, endpoints: { 'GET /a': {} } })],
+  [
+    'a misspelt setting',
+    calling({ breaker: { openMS: 3 } }),
+    `${at}.breaker.openMS: unknown key; did you mean openMs?`,
+  ],
+  [
+    'an error rate above 1',
+    calling({ breaker: { errorRate: 50 } }),
+    `${at}.breaker.errorRate: 50 is above 1; give a number above 0 and at most 1`,
+  ],
+  [
+    'a window without an error rate',
+    calling({ breaker: { windowMs: 1_000 } }),
+    `${at}.breaker.windowMs: it belongs to errorRate; give errorRate too`,
+  ],
+  ['a default that is switched off', calling({ breaker: false }, { defaults: { breaker: {} } })],
+  [
+    'true in the place of settings',
+    calling({ breaker: true }),
+    `${at}.breaker: true is no object; give an object: { ... }`,
+  ],
+];
+
+for (const [rule, value, ...faults] of TABLE) {
+  test(`validation: ${rule}`, (t) => {
+    t.deepEqual(validate(value, 'test').map(formatFault), faults);
+  });
+}
+
+const firstCall = (topology: Topology): CallStep => topology.services.web?.endpoints['GET /']?.steps[0] as CallStep;
+const resolved = (value: object) => resolve(value as TopologySpec, 'test');
+
+test('defaults are filled in, a call states its own, and false switches one off', (t) => {
+  const breaker = { consecutiveFailures: 5, errorRate: null, openMs: 5_000, probes: 1 };
+  t.deepEqual(firstCall(resolved(calling({ breaker: {} }))).breaker, breaker);
+  t.deepEqual(firstCall(resolved(calling({}, { defaults: { breaker: {} } }))).breaker, breaker);
+  t.is(firstCall(resolved(calling({ breaker: false }, { defaults: { breaker: {} } }))).breaker, undefined);
+  t.deepEqual(firstCall(resolved(calling({ breaker: { errorRate: 0.5 } }))).breaker, {
+    ...breaker,
+    consecutiveFailures: null,
+    errorRate: { share: 0.5, windowMs: 10_000, minimumCalls: 20 },
+  });
+  const { web } = resolved(serving({ concurrency: { limit: 3 } })).services;
+  t.deepEqual(web?.concurrency, { limit: 3, queue: 0 });
+});
+
+test('a topology without policies is the value that it was before there were any', (t) => {
+  const topology = resolved(calling({}));
+  const text = JSON.stringify(topology);
+  for (const word of ['breaker', 'concurrency']) t.false(text.includes(word));
+  t.is(hashValue(topology), hashValue(JSON.parse(text)));
+});
+
+test('what is resolved passes where a running node, or a live change, has it checked again', (t) => {
+  const policies = { breaker: { errorRate: 0.2, consecutiveFailures: 9 } };
+  const topology = resolved(calling(policies, { defaults: {} }));
+  t.deepEqual(topologyFaults(topology), []);
+  const slice = sliceOf(topology, 'web');
+  t.deepEqual(sliceFaults(slice), []);
+  const broken = JSON.parse(JSON.stringify(slice).replace('"probes":1', '"probes":0'));
+  t.is(sliceFaults(broken).length, 1);
+});
