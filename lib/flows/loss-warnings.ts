@@ -1,4 +1,5 @@
 import type { Irregularity, IrregularSummary } from './irregular-lines';
+import type { LossTimes, LostStretch } from './lost-stretches';
 import type { ProcessLoss } from './process-losses';
 
 /** What is irregular about the lines that were read, one text for each stream, process and kind. */
@@ -25,14 +26,70 @@ const LINE_TEXTS: Readonly<Record<Irregularity, readonly [one: string, several: 
   'unknown-kind': ['event of an unknown kind', 'events of unknown kinds'],
 };
 
+/** A process's losses, with their times. */
+export type TimedLoss = ProcessLoss & LossTimes;
+
+/** An instance of which there is no log. */
+export interface AbsentHost {
+  readonly instance: string;
+  /** Attempts of others that name it; 0 where only the topology does. */
+  readonly calls: number;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
 /** What is lost of each process. */
-export function lossWarnings(losses: readonly ProcessLoss[]): readonly string[] {
-  return losses.flatMap(({ instance, process, lost, atLeast, dropped }) => {
+export function lossWarnings(losses: readonly TimedLoss[]): readonly string[] {
+  return losses.flatMap((loss) => {
+    const { instance, process, lost, atLeast, dropped, stretches, ownStretches, tail } = loss;
     const own = `${instance} (process ${process})`;
-    const droppedHere = dropped > 0 ? `; it dropped ${dropped} itself, of all its runs` : '';
-    if (lost > 0) return [`${own}: ${atLeast ? 'at least ' : ''}${count(lost, 'event')} lost${droppedHere}`];
-    return atLeast ? [`${own}: it ended without a word; its last events may be lost`] : [];
+    const texts: string[] = [];
+    if (lost > 0) {
+      const droppedHere = dropped > 0 ? `; it dropped ${dropped} itself, of all its runs` : '';
+      texts.push(`${atLeast ? 'at least ' : ''}${count(lost, 'event')} lost${stretchesText(stretches)}${droppedHere}`);
+    }
+    if (atLeast) texts.push(`it ended without a word${tailText(tail)}; its last events may be lost`);
+    if (ownStretches.length > 0) {
+      const ownLost = ownStretches.reduce((sum, stretch) => sum + stretch.lost, 0);
+      texts.push(`${count(ownLost, 'event')} of its own lost${stretchesText(ownStretches)}, such as CLOCK`);
+    }
+    return texts.map((text) => `${own}: ${text}`);
   });
+}
+
+export function absentWarnings(absent: readonly AbsentHost[]): readonly string[] {
+  return absent.map(({ instance, calls, from, to }) => {
+    if (from === null || to === null) return `${instance}: the topology has it, and there is no log of it`;
+    return `${instance}: others called it ${count(calls, 'time')} (${timeRange(from, to)}), and there is no log of it`;
+  });
+}
+
+/** Stretches beyond which a text tells the time from the first to the last only. */
+const MOST_TOLD = 3;
+
+function stretchesText(stretches: readonly LostStretch[]): string {
+  const [first] = stretches;
+  const last = stretches[stretches.length - 1];
+  if (!first || !last) return '';
+  if (stretches.length === 1) return ` ${between(first)}`;
+  if (stretches.length > MOST_TOLD) {
+    return ` in ${stretches.length} stretches ${between({ after: first.after, before: last.before })}`;
+  }
+  return `: ${stretches.map((stretch) => `${stretch.lost} ${between(stretch)}`).join(', ')}`;
+}
+
+/** `between 05:44:29.123 and 05:44:31.000` */
+export function between({ after, before }: Pick<LostStretch, 'after' | 'before'>): string {
+  const [from, to] = [after?.slice(11, 23), before?.slice(11, 23)];
+  if (from && to) return `between ${from} and ${to}`;
+  if (from) return `after ${from}`;
+  return to ? `before ${to}` : 'at an unknown time';
+}
+
+function tailText(tail: LossTimes['tail']): string {
+  if (tail === null) return '';
+  const after = tail.after === null ? '' : ` after ${tail.after.slice(11, 23)}`;
+  return tail.before === null ? after : `${after}, and was started again at ${tail.before.slice(11, 23)}`;
 }
 
 /** `05:44:29.123`, or `05:44:29.123 to 05:44:31.000`; with the date where the two differ in it. */

@@ -1,4 +1,5 @@
 import { instanceName } from '../model/contract';
+import type { Topology } from '../model/topology';
 import type { ProcessLog } from './process-log';
 import type { Run } from './read-run';
 import type { RunReport } from './run-report';
@@ -21,7 +22,7 @@ export function missingOf(run: Run, report: RunReport): readonly string[] {
     if (lost > 0) missing.push(`${lost} ${lost === 1 ? 'event' : 'events'} of ${instance} (process ${process})`);
   }
   if (end !== null) {
-    const silent = instancesOf(run).filter((instance) => !hasToldAll(run, instance, end.timestamp));
+    const silent = instancesOf(start?.topology ?? null).filter((instance) => !hasToldAll(run, instance, end.timestamp));
     if (silent.length > 0) missing.push(`word from after the run's end of ${silent.join(', ')}`);
   }
   const { incomplete } = report.statistics;
@@ -29,8 +30,9 @@ export function missingOf(run: Run, report: RunReport): readonly string[] {
   return missing;
 }
 
-function instancesOf({ manifest }: Run): readonly string[] {
-  return Object.values(manifest.start?.topology?.services ?? {}).flatMap(({ name, replicas }) =>
+/** Names of all instances that a topology declares. */
+export function instancesOf(topology: Topology | null): readonly string[] {
+  return Object.values(topology?.services ?? {}).flatMap(({ name, replicas }) =>
     Array.from({ length: replicas }, (_, index) => instanceName(name, index + 1)),
   );
 }

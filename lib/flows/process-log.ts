@@ -18,6 +18,8 @@ export interface ProcessLog {
   readonly own: SequenceSet;
   /** The run's last sequence number as CLOCK and SERVICE_DOWN tell it. */
   lastTold: number;
+  /** When the first of them told that. */
+  toldAt: string | null;
   /** Events that the process itself counted as dropped, of any run. */
   dropped: number;
   up: Event | null;
@@ -56,6 +58,7 @@ export function processLogs(run: string): ProcessLogs {
       seen: sequenceSet(),
       own: sequenceSet(),
       lastTold: 0,
+      toldAt: null,
       dropped: 0,
       up: null,
       down: null,
@@ -74,7 +77,10 @@ export function processLogs(run: string): ProcessLogs {
       if (!log.own.add(event.seq)) return false;
       if (Number.isFinite(event.monotonicUs)) log.wall.add(event.monotonicUs, Date.parse(event.timestamp));
       const told = event.runs?.[run];
-      if (typeof told === 'number' && Number.isSafeInteger(told) && told > log.lastTold) log.lastTold = told;
+      if (typeof told === 'number' && Number.isSafeInteger(told) && told > log.lastTold) {
+        log.lastTold = told;
+        log.toldAt = event.timestamp;
+      }
       // A client that is done within a second tells of its clock in SERVICE_UP and SERVICE_DOWN only.
       if (event.event === 'CLOCK' || event.clock) log.clocks.push(event);
       if (event.event === 'SERVICE_UP') log.up = event;

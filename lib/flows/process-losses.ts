@@ -1,4 +1,5 @@
 import type { ManifestEnd, ManifestStart } from '../model/manifest';
+import type { ProcessLog } from './process-log';
 import type { RunEvents } from './read-events';
 
 /** What is known of the events that one process logged for the run. */
@@ -14,6 +15,9 @@ export interface ProcessLoss {
   readonly atLeast: boolean;
   /** Events that the process says it dropped itself, for want of room; of all its runs. */
   readonly dropped: number;
+  /** SERVICE_UP and SERVICE_DOWN; null where the log has none. */
+  readonly startTime: string | null;
+  readonly endTime: string | null;
 }
 
 interface Manifest {
@@ -29,9 +33,9 @@ export function processLosses(
   { processes }: RunEvents,
   { manifest }: { readonly manifest: Manifest },
 ): readonly ProcessLoss[] {
-  return processes.map(({ id, instance, service, process, streams, seen, lastTold, dropped, up, down }) => {
-    const isDriver = manifest.start?.process === process;
-    const last = Math.max(seen.last, lastTold, isDriver ? (manifest.end?.lastSeq ?? 0) : 0);
+  const lastNumber = lastNumbers(manifest);
+  return processes.map((log) => {
+    const { id, instance, service, process, streams, seen, dropped, up, down } = log;
     const restarted = processes.some((other) => other.id !== id && other.instance === instance && isLater(other, up));
     return {
       instance,
@@ -39,15 +43,28 @@ export function processLosses(
       process,
       streams: [...streams],
       events: seen.size,
-      lost: last - seen.size,
+      lost: lastNumber(log).seq - seen.size,
       atLeast: down === null && restarted,
       dropped,
+      startTime: up?.timestamp ?? null,
+      endTime: down?.timestamp ?? null,
     };
   });
 }
 
+/** The last number that a process is known to have given to an event of the run, and who says so when. */
+export type LastNumbers = (log: ProcessLog) => { readonly seq: number; readonly toldAt: string | null };
+
+export function lastNumbers({ start, end }: Manifest): LastNumbers {
+  return ({ process, seen, lastTold, toldAt }) => {
+    const driven = start?.process === process ? (end?.lastSeq ?? 0) : 0;
+    if (driven > Math.max(seen.last, lastTold)) return { seq: driven, toldAt: end?.timestamp ?? null };
+    return lastTold >= seen.last ? { seq: lastTold, toldAt } : { seq: seen.last, toldAt: null };
+  };
+}
+
 /** Whether a process started after another one did. */
-function isLater(process: RunEvents['processes'][number], up: RunEvents['processes'][number]['up']): boolean {
+export function isLater(process: ProcessLog, up: ProcessLog['up']): boolean {
   if (process.up === null) return false;
   return up === null || process.up.timestamp > up.timestamp;
 }

@@ -7,7 +7,8 @@ import { describeFlow } from './describe-flow';
 import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
-import { type ProcessLoss, processLosses } from './process-losses';
+import { type LossTimes, lossTimer } from './lost-stretches';
+import { lastNumbers, type ProcessLoss, processLosses } from './process-losses';
 import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './read-events';
 import { type FlowBatch, rebuildFlows } from './rebuild-flows';
 import type { FlowNode } from './span-node';
@@ -36,6 +37,8 @@ export interface Run extends RunSource {
   batches(only?: ReadonlySet<number>): Generator<FlowBatch>;
   /** The clocks of the run. Where several hosts logged, that goes through all flows once, unless `batches` did. */
   clocks(): RunClocks;
+  /** When each process lost what it lost, by its number; goes through all flows once, as `clocks` does. */
+  lossTimes(): ReadonlyMap<number, LossTimes>;
   /**
    * Each flow as users see it. By start where the run is small (`events.store.parts` is 1), else by start within parts.
    *
@@ -53,11 +56,17 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
   const knowledge = knowledgeOf(source, events, losses);
 
   let known: RunClocks | undefined;
+  let timed: ReadonlyMap<number, LossTimes> | undefined;
 
   function* batches(only?: ReadonlySet<number>): Generator<FlowBatch> {
     const gatherer = known || only ? undefined : clockGatherer(events.processes);
+    const timer =
+      timed || only
+        ? undefined
+        : lossTimer(events.processes, lastNumbers(source.manifest), source.manifest.start?.timestamp);
     for (const { part, table, flows } of rebuildFlows(events.store, knowledge, only)) {
       gatherer?.add(flows, table);
+      timer?.add(table.words);
       const { sinceMs } = source;
       if (sinceMs === null) yield { part, table, flows };
       else {
@@ -66,6 +75,12 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
       }
     }
     known ??= gatherer?.finish();
+    timed ??= timer?.finish();
+  }
+
+  function lossTimes(): ReadonlyMap<number, LossTimes> {
+    if (!timed) for (const _ of batches());
+    return timed as ReadonlyMap<number, LossTimes>;
   }
 
   function clocks(): RunClocks {
@@ -102,7 +117,7 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
 
   const { run, topology, manifest, sinceMs } = source;
   const streams = () => source.streams();
-  return { run, topology, manifest, sinceMs, streams, events, losses, batches, clocks, flows, traceIds };
+  return { run, topology, manifest, sinceMs, streams, events, losses, batches, clocks, lossTimes, flows, traceIds };
 }
 
 function traceOf({ root }: FlowNode, { words }: SpanTable): string {

@@ -5,8 +5,9 @@ import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
 import { type IrregularSummary, irregularSummaries } from './irregular-lines';
-import { count, lineWarnings, lossWarnings } from './loss-warnings';
-import type { ProcessLoss } from './process-losses';
+import { type AbsentHost, absentWarnings, count, lineWarnings, lossWarnings, type TimedLoss } from './loss-warnings';
+import type { LossTimes } from './lost-stretches';
+import { instancesOf } from './missing';
 import type { Run } from './read-run';
 import type { FlowNode, FlowWarning, SpanNode } from './span-node';
 import { firstEvent } from './span-times';
@@ -28,7 +29,9 @@ export interface RunReport {
   /** What the driver says it sent, and what of it is here. */
   readonly requests: { readonly sent: number | null; readonly found: number };
   readonly statistics: Statistics;
-  readonly processes: readonly ProcessLoss[];
+  readonly processes: readonly TimedLoss[];
+  /** Instances of which there is no log. */
+  readonly absent: readonly AbsentHost[];
   /** Lines that stand where or as they should not. */
   readonly irregular: readonly IrregularSummary[];
   /** How far each host's clock is off, and what was done about it. */
@@ -53,6 +56,8 @@ export interface ReportWithFlows {
   readonly failed: readonly Flow[];
   readonly ofTrace: readonly Flow[];
 }
+
+const NO_LOSS: LossTimes = { stretches: [], ownStretches: [], tail: null };
 
 /** Goes through all flows once. */
 export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows {
@@ -86,6 +91,9 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
   const isAdhoc = run.run === ADHOC_RUN;
   const sent = manifest.end?.sent ?? null;
   const irregular = irregularSummaries(events.shares);
+  const times = run.lossTimes();
+  const processes = run.losses.map((loss, id): TimedLoss => ({ ...loss, ...(times.get(id) ?? NO_LOSS) }));
+  const absent = absentHosts(run, stats);
   const whole = stats.incomplete === 0 && run.losses.every(({ lost }) => lost === 0);
   const report: RunReport = {
     run: run.run,
@@ -97,14 +105,15 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
     window: stats.flows === 0 ? null : { startTime: isoTime(start), endTime: isoTime(end) },
     requests: { sent, found },
     statistics: stats,
-    processes: run.losses,
+    processes,
+    absent,
     irregular,
     clocks: clockSummary(run.clocks()),
     warnings: [
       ...manifestWarnings(run, found, selection),
       ...lineWarnings(irregular),
-      ...lossWarnings(run.losses),
-      ...absentWarnings(run, stats.peers),
+      ...lossWarnings(processes),
+      ...absentWarnings(absent),
       ...flowWarnings(kinds),
     ],
   };
@@ -152,10 +161,19 @@ function manifestWarnings({ run, manifest }: Run, found: number, { service }: Se
   return warnings;
 }
 
-function absentWarnings({ events }: Run, peers: ReadonlySet<string>): readonly string[] {
+/** Those that others called, then those that only the topology has. */
+function absentHosts({ events, manifest }: Run, { absent }: Statistics): readonly AbsentHost[] {
   const here = new Set(events.processes.map(({ instance }) => instance));
-  const absent = [...peers].filter((instance) => !here.has(instance));
-  return absent.sort().map((instance) => `${instance}: others called it, and there is no log of it`);
+  const called = Array.from(absent, ([instance, { calls, fromMs, toMs }]) => ({
+    instance,
+    calls,
+    from: isoTime(fromMs),
+    to: isoTime(toMs),
+  }));
+  const declared = instancesOf(manifest.start?.topology ?? null)
+    .filter((instance) => !here.has(instance) && !absent.has(instance))
+    .map((instance) => ({ instance, calls: 0, from: null, to: null }));
+  return [...called.sort((a, b) => (a.instance < b.instance ? -1 : 1)), ...declared];
 }
 
 const KIND_TEXTS: Readonly<Record<FlowWarning['kind'], string>> = {

@@ -1,4 +1,4 @@
-import { extraOf, KIND, kindOf, NONE, statusOf, WORD } from './event-record';
+import { extraOf, KIND, kindOf, NONE, statusOf, WORD, wallMillis } from './event-record';
 import type { SpanTable } from './group-spans';
 import { type Histogram, histogram } from './histogram';
 import type { Interner } from './interner';
@@ -46,8 +46,17 @@ export interface Statistics {
   readonly statuses: Map<number, number>;
   readonly endpoints: ReadonlyMap<string, EndpointStatistics>;
   readonly edges: ReadonlyMap<string, EdgeStatistics>;
-  /** Instances that answered calls, as their callers name them. */
-  readonly peers: ReadonlySet<string>;
+  /** Instances that services called, and of which there is no log. */
+  readonly absent: ReadonlyMap<string, AbsentPeer>;
+}
+
+/** What callers tell of an instance without a log. */
+export interface AbsentPeer {
+  /** Attempts that name it. */
+  calls: number;
+  /** Milliseconds since 1970 of the first and the last of them, by their callers' hosts. */
+  fromMs: number;
+  toMs: number;
 }
 
 export interface StatisticsBuilder extends Statistics {
@@ -59,8 +68,9 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
   const endpoints = new Map<string, EndpointStatistics>();
   const edges = new Map<string, EdgeStatistics>();
   const statuses = new Map<number, number>();
-  const peers = new Set<string>();
-  const peersByNumber = new Set<number>();
+  const here = new Set(processes.map(({ instance }) => instance));
+  const absent = new Map<string, AbsentPeer>();
+  const absentByNumber = new Map<number, AbsentPeer | null>();
   // The same series by numbers, which spares a text for each span.
   const endpointsByNumber = new Map<number, EndpointStatistics>();
   const edgesByNumber = new Map<number, EdgeStatistics>();
@@ -112,6 +122,20 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     return found;
   };
 
+  const notePeer = (peer: number, atMs: number): void => {
+    let known = absentByNumber.get(peer);
+    if (known === undefined) {
+      const name = names.texts[peer] as string;
+      known = here.has(name) ? null : { calls: 0, fromMs: atMs, toMs: atMs };
+      absentByNumber.set(peer, known);
+      if (known) absent.set(name, known);
+    }
+    if (known === null) return;
+    known.calls += 1;
+    if (atMs < known.fromMs) known.fromMs = atMs;
+    if (atMs > known.toMs) known.toMs = atMs;
+  };
+
   const addCall = (call: CallNode, table: SpanTable): void => {
     const { words } = table;
     const record = call.sent >= 0 ? call.sent : call.ended;
@@ -120,10 +144,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     edge.attempts += 1;
     if ((words[record + WORD.ATTEMPT] as number) >> 16 > 1) edge.retries += 1;
     const peer = words[record + WORD.PEER] as number;
-    if (peer !== NONE && !peersByNumber.has(peer)) {
-      peersByNumber.add(peer);
-      if (!call.caller.isClient) peers.add(names.texts[peer] as string);
-    }
+    if (peer !== NONE && !call.caller.isClient) notePeer(peer, wallMillis(words, record));
     if (call.ended < 0) return;
     const failed = kindOf(words[call.ended] as number) === KIND.ERROR;
     const status = statusOf(words[call.ended] as number);
@@ -166,7 +187,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     endpoints,
     edges,
     statuses,
-    peers,
+    absent,
     duration: total,
     get flows() {
       return counts.flows;

@@ -14,6 +14,11 @@ export function removeFile({ files }: Pick<Simulation, 'files'>, file: string): 
   return new Map([...files].filter(([name]) => name !== file));
 }
 
+/** A file is there a second time, under another name. */
+export function copyFile({ files }: Pick<Simulation, 'files'>, file: string, as: string): Files {
+  return new Map([...files, [as, files.get(file) ?? []]]);
+}
+
 /** Each line comes twice with the probability given, the second time right after the first. */
 export function duplicateLines({ files }: Pick<Simulation, 'files'>, probability: number, seed: number): Files {
   const random = seededRandom(seed);

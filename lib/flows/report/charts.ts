@@ -137,3 +137,7 @@ export function secondsText(ms: number): string {
 function fixed(value: number): string {
   return `${Math.round(value * 10) / 10}`;
 }
+
+export function whole(value: number): string {
+  return value.toLocaleString('en');
+}

@@ -2,7 +2,8 @@ import { escapeXml } from '../formats/escape-xml';
 import { errorText, msText, rateText, type ServiceMap } from '../formats/service-map';
 import { mapSvg } from '../formats/svg';
 import type { RunReport } from '../run-report';
-import { histogramChart, latencyChart, secondsText, sparkline } from './charts';
+import { histogramChart, latencyChart, secondsText, sparkline, whole } from './charts';
+import { completeness } from './completeness-section';
 import type { RunSeries } from './run-series';
 
 export interface Overview {
@@ -26,7 +27,7 @@ export function* sections(overview: Overview): Generator<string> {
   yield endpoints(overview);
   yield flowList(overview);
   yield clocks(overview);
-  yield logs(overview);
+  yield completeness(overview.report);
   yield '</main>\n<div id="live" class="visually-hidden" role="status" aria-live="polite"></div>\n<dialog id="flow" aria-labelledby="flow-title"></dialog>\n';
 }
 
@@ -175,17 +176,4 @@ function clocks({ report }: Overview): string {
       : '';
   const against = axis === 'utc' ? 'true time, as time services vouch for it' : `the clock of ${axis}`;
   return `${open}<p class="hint">Against ${escapeXml(against)}; estimated from ${whole(messages)} messages between hosts. Nothing is moved further than the bounds justify.</p>${told}<div class="scroll" tabindex="0" role="region" aria-label="Clocks, table"><table><thead><tr><th scope="col" class="text">Host</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
-}
-
-function logs({ report: { processes, events } }: Overview): string {
-  const body = processes.map(({ instance, process, events: own, lost, atLeast, dropped }) => {
-    const lostText = lost > 0 || atLeast ? `${atLeast ? 'at least ' : ''}${whole(lost)}` : '0';
-    const failing = lost > 0 || atLeast ? ' class="failing"' : '';
-    return `<tr><th scope="row">${escapeXml(instance)}</th><td><code>${escapeXml(process)}</code></td><td>${whole(own)}</td><td${failing}>${lostText}</td><td>${whole(dropped)}</td></tr>`;
-  });
-  return `<section aria-labelledby="logs"><h2 id="logs">Completeness</h2><p class="hint">${whole(events)} events of ${processes.length} processes. Sequence numbers show what is lost.</p><div class="scroll" tabindex="0" role="region" aria-label="Completeness, table"><table><thead><tr><th scope="col" class="text">Instance</th>${['Process', 'Events', 'Lost', 'Dropped by itself'].map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
-}
-
-function whole(value: number): string {
-  return value.toLocaleString('en');
 }

@@ -10,6 +10,7 @@ import { reportHtml } from '../../../../lib/flows/report/report-html';
 import { reportRun } from '../../../../lib/flows/run-report';
 import { loadTopology } from '../../../../lib/model/load-topology';
 import { CHROMIUM, launchChromium, NO_CHROMIUM, openPage } from '../../../support/chromium';
+import { copyFile, loseLines, removeFile } from '../../../support/distort';
 import { HOSTILE, hostileFlow, troubledShop } from '../../../support/sample-flows';
 import { simulatedRun } from '../../../support/simulated-run';
 
@@ -45,6 +46,20 @@ async function show(t: ExecutionContext, text: string, options?: BrowserContextO
   await page.waitForSelector('html[data-ready]');
   return { page, mishaps };
 }
+
+test('what is lost is listed by instance and time, beside hosts without a log and irregular lines', async (t) => {
+  const run = await simulatedRun({ topology: loadTopology('shop'), requests: 60 }, (simulation) => {
+    const lost = { files: loseLines(simulation, 0.02, 3) };
+    return removeFile({ files: copyFile(lost, 'web-1.log', 'web-1-old.log') }, 'reviews-1.log');
+  });
+  const page = (await html(run)).replaceAll(/<[^>]*>/g, ' ');
+  const { processes, absent } = reportRun(run).report;
+  const [losing] = processes.filter(({ stretches }) => stretches.length > 0);
+  const [first] = losing?.stretches ?? [];
+  t.true(page.includes(`${first?.lost} between ${first?.after?.slice(11, 23)} and ${first?.before?.slice(11, 23)}`));
+  t.regex(page, new RegExp(`reviews-1 +– +0 +no log +called ${absent[0]?.calls} times, `));
+  t.regex(page, /a copy of web-1\.log +\d+ +web-1-old\.log +web-1 /);
+});
 
 const openFlow = (page: Page) => page.locator('dialog[open]');
 
