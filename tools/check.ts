@@ -1,9 +1,13 @@
 import { type Conformance, runCheck } from '../lib/flows/conformance/check-run';
 import type { Departure } from '../lib/flows/conformance/departure';
 import { parseEvent } from '../lib/flows/conformance/parse-event';
+import { type Answer, answers } from '../lib/flows/expectations/answer';
+import { type Sampler, sampler } from '../lib/flows/expectations/samples';
 import { readLines } from '../lib/flows/line-reader';
+import { answerLines } from '../lib/flows/text/answer-text';
 import { type KeptSource, keptSource } from '../lib/logs/kept-source';
-import type { LogSource, LogStream } from '../lib/logs/log-source';
+import type { LogSource, LogStream, RunManifest } from '../lib/logs/log-source';
+import type { ManifestScenario, ManifestStep } from '../lib/model/manifest';
 import type { Topology } from '../lib/model/topology';
 import { UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
@@ -38,12 +42,18 @@ runCommand((program, finish) => {
       '--wait <duration>',
       'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
     )
-    .addHelpText('after', '\nExit code: 0 the run conforms, 1 it departs or parts of its log are lost, 2 used wrongly.')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 the run conforms and met what its scenario expects, 1 not so, or parts of its log are lost, 2 used wrongly.',
+    )
     .action(async (run: string, options: Options) => {
-      const { result, foreign } = await checkWhenSettled(run, options);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ...result, foreignLines: foreign }, null, 2)}\n`);
-      else process.stdout.write(describe(result, foreign, options.all ?? false));
-      finish(result.verdict === 'conforms' ? 0 : 1);
+      const { result, foreign, scenario } = await checkWhenSettled(run, options);
+      const whole = { ...result, foreignLines: foreign, scenario };
+      if (options.json) process.stdout.write(`${JSON.stringify(whole, null, 2)}\n`);
+      else process.stdout.write(describe(result, foreign, options.all ?? false) + describeScenario(scenario));
+      const met =
+        scenario === null || (scenario.played && scenario.expectations.every(({ verdict }) => verdict === 'met'));
+      finish(result.verdict === 'conforms' && met ? 0 : 1);
     });
 });
 
@@ -69,8 +79,24 @@ async function checkWhenSettled(run: string, options: Options): ReturnType<typeo
   }
 }
 
-async function check(source: LogSource): Promise<{ readonly result: Conformance; readonly foreign: number }> {
-  const { start, end } = source.manifest;
+interface Checked {
+  readonly result: Conformance;
+  readonly foreign: number;
+  /** Null where the run played none. */
+  readonly scenario: CheckedScenario | null;
+}
+
+interface CheckedScenario {
+  readonly name: string;
+  /** Every step was made, and every instance took it. */
+  readonly played: boolean;
+  readonly notMade: readonly string[];
+  readonly steps: readonly ManifestStep[];
+  readonly expectations: readonly Answer[];
+}
+
+async function check(source: LogSource): Promise<Checked> {
+  const { start, end, scenario } = source.manifest;
   if (!start?.topology) {
     throw new UserError({
       where: source.place,
@@ -81,18 +107,44 @@ async function check(source: LogSource): Promise<{ readonly result: Conformance;
   const { topology, process: clientProcess } = start;
   const settled = end !== null && Date.now() - Date.parse(end.timestamp) > settleMs(topology);
   const checking = runCheck({ run: source.run, topology, end, settled, clientProcess });
+  const samples = sampler(source.run, scenario?.scenario.expect.map(({ of }) => of) ?? []);
   const progress = lineCounter();
   let foreign = 0;
   for await (const stream of source.streams()) {
     await eachLine(stream, (line) => {
       progress.add();
       const event = parseEvent(line);
-      if (event) checking.add(event);
-      else foreign += 1;
+      if (event) {
+        checking.add(event);
+        samples.add(event);
+      } else foreign += 1;
     });
   }
   progress.clear();
-  return { result: checking.finish(), foreign };
+  return {
+    result: checking.finish(),
+    foreign,
+    scenario: scenario && answerScenario(source.manifest, scenario, samples),
+  };
+}
+
+function answerScenario({ end, steps }: RunManifest, scenario: ManifestScenario, samples: Sampler): CheckedScenario {
+  const reachedMs = end?.finished
+    ? Number.POSITIVE_INFINITY
+    : end
+      ? Date.parse(end.timestamp) - Date.parse(scenario.startTime)
+      : 0;
+  const { name, steps: written } = scenario.scenario;
+  const made = steps.filter(({ what, problem }) => what === 'begin' && problem === null);
+  const notMade = written.filter((step) => !made.some((record) => record.step === step.name));
+  const whole = steps.every(({ problem, instances }) => problem === null && instances.every(({ taken }) => taken));
+  return {
+    name,
+    played: notMade.length === 0 && whole,
+    notMade: notMade.map((step) => step.name),
+    steps,
+    expectations: answers({ scenario, steps, reachedMs }, samples),
+  };
 }
 
 /** The last request may take its deadline, and so may each `send` that it set off; then the log is written out. */
@@ -162,6 +214,20 @@ function describe(result: Conformance, foreign: number, all: boolean): string {
   }
   if (shown.length < departures.length) {
     lines.push('', `${departures.length - shown.length} more departures; --all shows them`);
+  }
+  return `${lines.map(printable).join('\n')}\n`;
+}
+
+function describeScenario(scenario: CheckedScenario | null): string {
+  if (!scenario) return '';
+  const { name, steps, notMade, expectations } = scenario;
+  const lines = [...answerLines(name, expectations)];
+  if (notMade.length > 0) lines.push(`  NOT MADE   ${notMade.join(', ')}`);
+  for (const { step, what, problem, instances } of steps) {
+    if (problem !== null) lines.push(`  FAILED     ${what} of ${step}: ${problem}`);
+    for (const each of instances) {
+      if (!each.taken) lines.push(`  NOT TAKEN  ${what} of ${step} by ${each.instance}: ${each.problem ?? 'unknown'}`);
+    }
   }
   return `${lines.map(printable).join('\n')}\n`;
 }

@@ -2,15 +2,19 @@ import { parseDuration } from '../lib/load/duration';
 import { type PlanOptions, trafficPlan } from '../lib/load/phases';
 import { type LoadRun, runLoad } from '../lib/load/run-load';
 import { formatProgress, formatSummary } from '../lib/load/summary';
+import type { ManifestStep } from '../lib/model/manifest';
 import { randomBase32 } from '../lib/model/run-id';
+import type { Scenario } from '../lib/model/scenario';
 import { TOKEN_MAX_MS } from '../lib/model/token';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { overlayHeader } from './fault-itinerary';
 import { liveTarget } from './live-target';
+import { chooseScenario, playOn, scenarioTopology, withScenarioLoad } from './load-scenario';
 import { resolveLoadTarget } from './load-target';
 import { resolveAwsTarget } from './load-target-aws';
 import { startUpload } from './load-upload';
+import { playedLines, stepLines } from './scenario-text';
 
 interface Options {
   readonly rate?: string;
@@ -25,6 +29,7 @@ interface Options {
   readonly path?: string;
   readonly spin?: boolean;
   readonly overlay?: string;
+  readonly scenario?: string | true;
   readonly aws?: boolean;
   readonly region?: string;
   readonly as?: string;
@@ -34,6 +39,8 @@ interface Options {
 
 const PROGRESS_EVERY_MS = 500;
 const PROGRESS_AFTER_MS = 2_000;
+/** npx hands on a Ctrl-C that the terminal has sent to this process already. */
+const SAME_REQUEST_MS = 500;
 
 runCommand((program, finish) => {
   program
@@ -58,9 +65,17 @@ runCommand((program, finish) => {
     .option('--as <name>', 'with --aws: the name that it was deployed as (cdk deploy -c as=<name>)')
     .option('--url <URL>', "with --aws: the edge's address, where it has a name of its own (default: the balancer's)")
     .option('--overlay <file>', 'faults that every request brings along (docs/faults.md), where its edge lets them in')
+    .option(
+      '--scenario [name]',
+      'faults and changes at their times, from the topology, and its load where no rate or time is given (docs/scenarios.md); without a name: which there are',
+    )
     .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 requests were answered and every step of a scenario was made everywhere, 1 not so, 2 used wrongly.',
+    )
     .action(async (asked: string, options: Options) => {
-      const settings = readSettings(options);
+      readSettings(options);
       const target = options.aws
         ? await resolveAwsTarget(asked, options, process.cwd())
         : await resolveLoadTarget(asked, options.path, process.cwd());
@@ -68,7 +83,20 @@ runCommand((program, finish) => {
         options.overlay === undefined
           ? undefined
           : overlayHeader(await liveTarget(asked, process.cwd()), options.overlay, TOKEN_MAX_MS);
-      const run = await runLoad({ target, cwd: process.cwd(), ...settings, ...(overlay !== undefined && { overlay }) });
+      const scenario =
+        options.scenario === undefined
+          ? undefined
+          : chooseScenario(scenarioTopology(asked, target), options.scenario, process.cwd());
+      const settings = readSettings(options, scenario);
+      const play =
+        scenario && (await playOn(target, scenario, settings.plan, { ...options, asked, cwd: process.cwd() }));
+      const run = await runLoad({
+        target,
+        cwd: process.cwd(),
+        ...settings,
+        ...(overlay !== undefined && { overlay }),
+        ...(play && { play: { ...play, onStep: showStep } }),
+      });
       process.stderr.write(`run ${run.run}, seed ${settings.seed}\n`);
       const upload = target.aws && startUpload(target.aws, run);
       const quiet = showProgress(run);
@@ -77,13 +105,23 @@ runCommand((program, finish) => {
       quiet();
       release();
       await upload?.finish();
+      if (result.scenario && !result.scenario.whole) for (const line of playedLines(result.scenario)) tell(line);
       process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : formatSummary(result));
-      finish(result.total.answered > 0 ? 0 : 1);
+      finish(result.total.answered > 0 && (result.scenario?.whole ?? true) ? 0 : 1);
     });
 });
 
+/** A line on stderr, in the place of the progress where that stands. */
+function tell(line: string): void {
+  process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}\n` : `${line}\n`);
+}
+
+function showStep(step: ManifestStep): void {
+  for (const line of stepLines(step)) tell(line);
+}
+
 /** Checks the options, all faults at once. */
-function readSettings(options: Options) {
+function readSettings(options: Options, scenario?: Scenario) {
   const faults: Fault[] = [];
   const read = <T>(parse: () => T): T | undefined => {
     try {
@@ -127,7 +165,7 @@ function readSettings(options: Options) {
     ...(typeof requests === 'number' && { requests }),
     ...(arrivals === 'poisson' && { arrivals }),
   };
-  const plan = read(() => trafficPlan(planOptions));
+  const plan = read(() => trafficPlan(scenario ? withScenarioLoad(planOptions, scenario) : planOptions));
   if (faults.length > 0 || !plan || timeoutMs === undefined) throw new UserError(faults);
   return {
     plan,
@@ -167,14 +205,15 @@ function showProgress(run: LoadRun): () => void {
 
 /** The first signal ends the run well, the second at once. */
 function endOnSignal(run: LoadRun): () => void {
-  let signals = 0;
+  let firstAt: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    signals += 1;
-    if (signals === 1) {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
       process.stderr.write('\nending the run; waiting a little for answers (again to leave at once)\n');
       run.stop();
       return;
     }
+    if (performance.now() - firstAt < SAME_REQUEST_MS) return;
     run.flushSync();
     process.exit(signal === 'SIGINT' ? 130 : 143);
   };

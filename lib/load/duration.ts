@@ -1,7 +1,6 @@
+import { durationMs } from '../model/duration-text';
 import { UserError } from '../model/user-error';
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
 /** A timer of the event loop takes no more milliseconds (2^31 - 1): 24 days. */
 const MAX_MS = 2_147_483_647;
 
@@ -11,10 +10,9 @@ const MAX_MS = 2_147_483_647;
  * @param where the option's name, for the `UserError` that any other text throws
  */
 export function parseDuration(text: string, where: string): number {
-  const match = DURATION.exec(text.trim());
-  const ms = match ? Number(match[1]) * (UNITS[match[2] ?? ''] ?? Number.NaN) : Number.NaN;
+  const ms = durationMs(text.trim());
   if (ms > 0 && ms <= MAX_MS) return ms;
-  const problem = match ? `${text} is out of range` : `${text === '' ? 'nothing' : text} is no duration`;
+  const problem = Number.isNaN(ms) ? `${text === '' ? 'nothing' : text} is no duration` : `${text} is out of range`;
   throw new UserError({ where, problem, remedy: 'write a number and its unit, such as 500ms, 30s, 1.5m or 2h' });
 }
 

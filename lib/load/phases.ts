@@ -49,6 +49,8 @@ export interface PlanOptions {
   readonly phases?: readonly string[];
   readonly warmup?: string;
   readonly arrivals?: Arrivals;
+  /** Phases of a scenario, where none of the above says otherwise. */
+  readonly planned?: readonly Phase[];
 }
 
 /** When requests are sent. */
@@ -88,7 +90,9 @@ export function trafficPlan(options: PlanOptions): TrafficPlan {
   return { arrivals: options.arrivals ?? 'constant', phases: [...warmup, ...phases], warmupMs, requests };
 }
 
-function plannedPhases({ rate, duration, requests, phases, arrivals }: PlanOptions, faults: Fault[]): readonly Phase[] {
+function plannedPhases(options: PlanOptions, faults: Fault[]): readonly Phase[] {
+  const { rate, duration, requests, phases, arrivals, planned } = options;
+  if (planned) return planned.map(({ fromRate, toRate, durationMs }) => ({ fromRate, toRate, durationMs }));
   if (phases !== undefined && phases.length > 0) {
     if (rate !== undefined || duration !== undefined) {
       const remedy = 'use either --rate and --duration or one or more --phase RATE:DURATION';

@@ -13,6 +13,7 @@ import { httpClient } from './http-client';
 import { type Counts, type Figures, measures } from './measures';
 import type { TrafficPlan } from './phases';
 import { jsonBody, type PlannedRequest, requestPlanner } from './planned-request';
+import { type Play, playScenario, type ScenarioPlayed } from './play-scenario';
 import { createRunFolder } from './run-folder';
 import type { Target } from './targets';
 
@@ -41,6 +42,8 @@ export interface LoadOptions {
   readonly spin?: boolean;
   /** A member of baggage that every request carries: `microcosm-overlay=...`. */
   readonly overlay?: string;
+  /** What is done to the target meanwhile. */
+  readonly play?: Play;
   /** The directory that holds `.microcosm`. */
   readonly cwd: string;
 }
@@ -77,6 +80,8 @@ export interface LoadResult {
   readonly total: Pick<ManifestEnd, 'sent' | 'answered' | 'failed' | 'errors'> & { readonly notSent: number };
   /** Without the warm-up. */
   readonly figures: Figures;
+  /** What became of the scenario's steps; null where there was none. */
+  readonly scenario: ScenarioPlayed | null;
   readonly folder: string;
 }
 
@@ -163,8 +168,13 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
     spin: options.spin ?? false,
   });
 
+  const playing =
+    options.play &&
+    playScenario(options.play, { run, zeroAt: driver.startedAt + plan.warmupMs, record: folder.record });
+
   const end = async (): Promise<LoadResult> => {
     await driver.done;
+    const scenario = (await playing?.finish()) ?? null;
     if (stopTimer) clearTimeout(stopTimer);
     clearInterval(clockTimer);
     addresses.stop();
@@ -191,6 +201,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
       finished: !stopped,
       total,
       figures,
+      scenario,
       folder: folder.path,
     };
   };
@@ -209,6 +220,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
       if (stopped) return;
       stopped = true;
       driver.stop();
+      // What the scenario did is taken back at once, also where whoever asked leaves before the answers are in.
+      void playing?.finish();
       stopTimer = setTimeout(
         () => client.close('the run was ended before the answer'),
         Math.min(timeoutMs, STOP_WAIT_MS),

@@ -39,10 +39,11 @@ export function readKeyFile(path: string): string {
 }
 
 /**
- * Asks one node's control interface.
+ * Asks the control interface of one node, or of the launcher.
  *
  * @param port on 127.0.0.1; null where the node has none, which is an Error too
  * @param body sent as JSON; nothing where left out
+ * @param timeoutMs how long to wait for the whole answer
  * @throws Error where there is no whole answer in time
  */
 export async function askControl(
@@ -50,6 +51,7 @@ export async function askControl(
   purpose: Extract<TokenPurpose, `${string} /${string}`>,
   { key, topology }: { readonly key: string; readonly topology: string },
   body?: unknown,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<ControlReply> {
   if (port === null) throw new Error('it has no control interface');
   const text = body === undefined ? '' : JSON.stringify(body);
@@ -62,7 +64,7 @@ export async function askControl(
   };
   return new Promise((resolve, reject) => {
     const request = httpRequest(
-      { host: '127.0.0.1', port, method, path, headers, agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) },
+      { host: '127.0.0.1', port, method, path, headers, agent: false, signal: AbortSignal.timeout(timeoutMs) },
       (response) => {
         const chunks: Buffer[] = [];
         let bytes = 0;

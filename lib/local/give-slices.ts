@@ -1,4 +1,5 @@
 import type { SliceChange } from '../model/live-slices';
+import type { InstanceOutcome } from '../model/manifest';
 import { hashValue } from '../model/slice';
 import { UserError } from '../model/user-error';
 import type { ControlReply } from './control-client';
@@ -12,13 +13,6 @@ export interface ChangeReport {
   /** Hash of the new slice of each service concerned. */
   readonly slices: Readonly<Record<string, string>>;
   readonly instances: readonly InstanceOutcome[];
-}
-
-export interface InstanceOutcome {
-  readonly instance: string;
-  readonly taken: boolean;
-  /** Why not. */
-  readonly problem?: string;
 }
 
 interface Named {

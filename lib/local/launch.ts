@@ -8,9 +8,12 @@ import { edgePrefix, hashValue } from '../model/slice';
 import type { Topology } from '../model/topology';
 import { type Balancer, type BalancerSettings, startBalancer } from './balancer';
 import { bundleNode, type NodeBundle } from './bundle';
+import { readKey } from './control-client';
 import { type DnsServer, startDnsServer } from './dns-server';
+import { type LauncherControl, startLauncherControl } from './launcher-control';
 import { type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
 import { checkMachine } from './preflight';
+import { catchUp, type Replicas, replicas } from './replicas';
 import { StartError } from './start-error';
 import { makeStateFolder, pruneDeployments, type StateFolder, writable } from './state-folder';
 import { stopOrder } from './stop-order';
@@ -79,7 +82,7 @@ interface Instance {
  */
 export async function launch(topology: Topology, options: LaunchOptions = {}): Promise<LocalRun> {
   const { cwd = process.cwd(), port = 0, inline = false, onNotice = () => {}, signal } = options;
-  const instances = instancesOf(topology);
+  let instances = instancesOf(topology);
   checkMachine(instances.length, inline);
 
   // First what fails quickly: the port, then the folder.
@@ -93,9 +96,13 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
   });
   let dns: DnsServer | undefined;
   let state: StateFolder | undefined;
-  const units: { supervised: Supervised; services: readonly string[] }[] = [];
+  const units: Unit[] = [];
   const killAll = () => Promise.all(units.map(({ supervised }) => supervised.kill()));
+  let scaling: Replicas | undefined;
+  let control: LauncherControl | undefined;
   const closeServers = async () => {
+    scaling?.close();
+    control?.close();
     await balancer.close(0);
     await dns?.close();
   };
@@ -108,7 +115,7 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     state = makeStateFolder(cwd, id, topology);
     const cache = join(cwd, STATE.root, 'cache');
     const bundle = await bundleNode(cache);
-    const record: Omit<Deployment, 'instances' | 'stopTime'> = {
+    const record: Omit<Deployment, 'instances' | 'stopTime' | 'controlPort'> = {
       id,
       topology,
       topologyHash: hashValue(topology),
@@ -120,6 +127,7 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     };
     const deploymentNow = (stopTime: string | null): Deployment => ({
       ...record,
+      controlPort: control?.port ?? null,
       stopTime,
       instances: instances.map((instance): DeployedInstance => ({ ...instance })),
     });
@@ -143,13 +151,61 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     };
     options.onProgress?.(0, instances.length);
     const groups = inline ? [instances] : instances.map((instance) => [instance]);
-    await startAll(groups, signal, async (group) => {
+    const startUnit = async (group: readonly Instance[]) => {
       const supervised = superviseUnit(group, inline, context);
-      units.push({ supervised, services: [...new Set(group.map(({ service }) => service))] });
+      units.push({ supervised, group });
       await supervised.started;
+    };
+    await startAll(groups, signal, async (group) => {
+      await startUnit(group);
       onReady(group.length);
     });
     await raceAbort(health.allHealthy(balancer, HEALTHY_WITHIN_MS), signal);
+    if (!inline) {
+      const scope = { key: readKey(folder.path), topology: topology.name };
+      const [namespace, unitOf] = [dns, (name: string) => units.find(({ group }) => group[0]?.instance === name)];
+      scaling = replicas({
+        services: Object.keys(topology.services),
+        running: (service) => instances.filter((each) => each.service === service).map(({ instance }) => instance),
+        async start(service, instance) {
+          const added = newInstance(service, instance);
+          try {
+            await startUnit([added]);
+          } catch (error) {
+            units.splice(units.indexOf(unitOf(instance) as Unit), 1);
+            throw error;
+          }
+          instances = [...instances, added];
+        },
+        withdraw(instance) {
+          instances = instances.filter((each) => each.instance !== instance);
+          namespace.deregister(instance);
+          return balancer.deregister(instance);
+        },
+        restore(instance) {
+          const [known] = unitOf(instance)?.group ?? [];
+          if (!known) return;
+          instances = [...instances, known];
+          enlist(known, namespace, balancer);
+        },
+        async stop(instance) {
+          const unit = unitOf(instance);
+          await unit?.supervised.stop();
+          if (unit) units.splice(units.indexOf(unit), 1);
+        },
+        catchUp: (instance) => {
+          const [known] = unitOf(instance)?.group ?? [];
+          return known ? catchUp(known, folder.slice(known.service), scope) : Promise.resolve();
+        },
+        checkRoom: (more) => checkMachine(more, false),
+        onChanged: () => writeRecord(null),
+      });
+      control = await startLauncherControl({
+        ...scope,
+        setReplicas: scaling.set,
+        onRefused: (reason) => onNotice(`another number of instances was refused: ${reason}`),
+      });
+    }
     launched = true;
     writable(state.path, () => folder.write(deploymentNow(null)));
     await pruneDeployments(cwd);
@@ -157,10 +213,12 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     let ending: Promise<void> | undefined;
     const end = async (graceful: boolean) => {
       health.stop();
+      scaling?.close();
+      control?.close();
       if (graceful) {
         await balancer.close(DRAIN_MS);
         for (const services of stopOrder(topology)) {
-          const due = units.filter((unit) => unit.services.some((service) => services.has(service)));
+          const due = units.filter(({ group }) => group.some(({ service }) => services.has(service)));
           await Promise.all(due.map(({ supervised }) => supervised.stop()));
         }
       }
@@ -192,6 +250,12 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     state?.remove();
     throw error;
   }
+}
+
+/** One process, and whom it plays. */
+interface Unit {
+  readonly supervised: Supervised;
+  readonly group: readonly Instance[];
 }
 
 interface UnitContext {
@@ -239,8 +303,7 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
       if (!instance) continue;
       Object.assign(instance, { pid, meshPort, edgePort, controlPort, restarts });
       if (restarts > 0) continue;
-      dns.register(named, instance.service, HOST, meshPort);
-      if (edgePort !== null) balancer.register(named, instance.service, HOST, edgePort);
+      enlist(instance, dns, balancer);
     }
     if (restarts === 0) return;
     onNotice(`${name} is up again as process ${pid} (restart ${restarts})`);
@@ -266,18 +329,20 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
   });
 }
 
+/** Lets others find it. */
+function enlist({ instance, service, meshPort, edgePort }: Instance, dns: DnsServer, balancer: Balancer): void {
+  dns.register(instance, service, HOST, meshPort);
+  if (edgePort !== null) balancer.register(instance, service, HOST, edgePort);
+}
+
 function instancesOf(topology: Topology): readonly Instance[] {
-  return Object.values(topology.services).flatMap((service) =>
-    Array.from({ length: service.replicas }, (_, index) => ({
-      instance: instanceName(service.name, index + 1),
-      service: service.name,
-      pid: 0,
-      meshPort: 0,
-      edgePort: null,
-      controlPort: null,
-      restarts: 0,
-    })),
+  return Object.values(topology.services).flatMap(({ name, replicas }) =>
+    Array.from({ length: replicas }, (_, index) => newInstance(name, instanceName(name, index + 1))),
   );
+}
+
+function newInstance(service: string, instance: string): Instance {
+  return { instance, service, pid: 0, meshPort: 0, edgePort: null, controlPort: null, restarts: 0 };
 }
 
 /** A bounded number at a time; the first failure ends the rest. */
@@ -321,10 +386,13 @@ async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined
 function healthWatch(onNotice: (line: string) => void) {
   let changed = () => {};
   let phase: 'starting' | 'up' | 'stopping' = 'starting';
+  const met = new Set<string>();
   return {
     onHealth(service: string, instance: string, healthy: boolean) {
       changed();
-      if (phase !== 'up') return;
+      const isNew = !met.has(instance);
+      met.add(instance);
+      if (phase !== 'up' || (healthy && isNew)) return;
       onNotice(
         healthy
           ? `${instance} gets requests of the edge again`

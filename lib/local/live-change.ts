@@ -12,6 +12,18 @@ import { readDeployment } from './deployments';
 import { type ChangeReport, giveSlices } from './give-slices';
 import { calleesByService, slicePath } from './state-folder';
 
+/** Another change is being made: to be tried again soon. */
+export class ChangeUnderWayError extends UserError {
+  constructor(folder: string) {
+    super({ where: folder, problem: 'another change is under way', remedy: 'try again when it has ended' });
+  }
+}
+
+export interface ChangeOptions {
+  /** A slice that no instance takes stays for those that start again: right for what takes something back. @default false */
+  readonly keep?: boolean;
+}
+
 /** Instances asked at one time. */
 const AT_ONCE = 32;
 
@@ -20,14 +32,23 @@ const AT_ONCE = 32;
  *
  * @param folder of the deployment
  */
-export function currentTopology(folder: string, { topology }: Deployment): Topology {
-  return topologyOf(topology, readSlices(folder, topology));
+export function currentTopology(folder: string, deployment: Deployment): Topology {
+  return topologyOf(asScaled(deployment), readSlices(folder, deployment.topology));
+}
+
+/** With as many instances as run now. */
+function asScaled({ topology, instances }: Deployment): Topology {
+  const services = Object.values(topology.services).map((service) => {
+    const running = instances.filter((each) => each.service === service.name).length;
+    return [service.name, { ...service, replicas: running || service.replicas }] as const;
+  });
+  return { ...topology, services: Object.fromEntries(services) };
 }
 
 /**
  * Changes a deployment while it runs. The whole new topology is validated before anything is applied. Each service whose
  * slice differs gets a new slice with the next epoch, first in the deployment's folder, from where a restarted instance
- * takes it, then in each of its instances. Where no instance takes its slice the folder is put back.
+ * takes it, then in each of its instances. Where no instance takes its slice the folder is put back, unless it is to be kept.
  *
  * @param cwd the directory whose local state it is
  * @param describe says in words what was changed, once the edit is made: it is logged
@@ -39,24 +60,27 @@ export async function changeDeployment(
   folder: string,
   edit: TopologyEdit,
   describe: () => string,
+  { keep = false }: ChangeOptions = {},
 ): Promise<ChangeReport | undefined> {
   return locked(folder, async () => {
     const deployment = readDeployment(folder);
     if (!deployment) throw new UserError({ where: folder, problem: 'holds no deployment', remedy: 'start it again' });
-    const { topology, instances } = deployment;
+    const { topology } = deployment;
     const running = readSlices(folder, topology);
-    const changed = changeSlices(topology, running, edit, Date.now());
+    const changed = changeSlices(asScaled(deployment), running, edit, Date.now());
     if (!changed) return undefined;
 
     const scope = { key: readKey(folder), topology: topology.name };
     for (const slice of changed.slices) replaceFile(slicePath(folder, slice.service.name), slice);
+    // Read again: an instance that came meanwhile was given the old slice, or takes the new one by itself.
+    const { instances } = readDeployment(folder) ?? deployment;
     const ask = ({ controlPort }: DeployedInstance, body: unknown) =>
       askControl(controlPort, 'PUT /slice', scope, body);
     const report = await giveSlices(instances, changed, describe(), ask, AT_ONCE);
     for (const name of Object.keys(report.slices)) {
       const own = new Set(instances.filter(({ service }) => service === name).map(({ instance }) => instance));
       const took = report.instances.some(({ instance, taken }) => taken && own.has(instance));
-      if (!took) replaceFile(slicePath(folder, name), running[name]);
+      if (!took && !keep) replaceFile(slicePath(folder, name), running[name]);
     }
     replaceFile(join(folder, STATE.graph), calleesByService(currentTopology(folder, deployment)));
     record(cwd, folder, deployment, report);
@@ -91,8 +115,10 @@ function openRuns(runs: string, deployment: string): readonly string[] {
     .filter((run) => {
       try {
         const records = readFileSync(join(run, STATE.manifest), 'utf8').trim().split('\n');
-        const [start] = records.map((text) => JSON.parse(text) as { readonly deployment?: unknown });
-        return records.length === 1 && start?.deployment === deployment;
+        const all = records.map(
+          (text) => JSON.parse(text) as { readonly record?: unknown; readonly deployment?: unknown },
+        );
+        return all[0]?.deployment === deployment && !all.some(({ record }) => record === 'end');
       } catch {
         return false;
       }
@@ -112,15 +138,9 @@ async function locked<T>(folder: string, action: () => Promise<T>): Promise<T> {
     }
   };
   if (!take()) {
-    if (holderLives(path)) {
-      throw new UserError({
-        where: folder,
-        problem: 'another change is under way',
-        remedy: 'try again when it has ended',
-      });
-    }
+    if (holderLives(path)) throw new ChangeUnderWayError(folder);
     rmSync(path, { force: true });
-    if (!take()) throw new UserError({ where: folder, problem: 'another change is under way', remedy: 'try again' });
+    if (!take()) throw new ChangeUnderWayError(folder);
   }
   try {
     return await action();

@@ -1,4 +1,4 @@
-import type { ManifestEnd, ManifestStart } from '../model/manifest';
+import type { ManifestEnd, ManifestScenario, ManifestStart, ManifestStep } from '../model/manifest';
 
 /**
  * Where the records of one run come from. A source hands out bytes and judges nothing: lines of other runs, half-written
@@ -39,8 +39,18 @@ export interface LogStream {
 export interface RunManifest {
   readonly start: ManifestStart | null;
   readonly end: ManifestEnd | null;
+  /** Null where it played none. */
+  readonly scenario: ManifestScenario | null;
+  /** Of the scenario, in the order made. */
+  readonly steps: readonly ManifestStep[];
   /** Lines of the manifest that are no such record. */
   readonly foreign: number;
 }
 
-export const NO_MANIFEST: RunManifest = { start: null, end: null, foreign: 0 };
+export const NO_MANIFEST: RunManifest = {
+  start: null,
+  end: null,
+  scenario: null,
+  steps: [],
+  foreign: 0,
+};

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { ManifestRecord } from '../model/manifest';
+import type { ManifestRecord, ManifestStep } from '../model/manifest';
 import { NO_MANIFEST, type RunManifest } from './log-source';
 
 /** Reads a manifest file. A missing file is an empty manifest; half-written and foreign lines are counted. */
@@ -14,17 +14,20 @@ export async function readManifest(path: string): Promise<RunManifest> {
   return parseManifest(text.split('\n'));
 }
 
-/** The first start record and the last end record among lines. */
+/** The first start record, the last end record, and the scenario's among lines. A step that is there twice counts once. */
 export function parseManifest(lines: Iterable<string>): RunManifest {
   let manifest = NO_MANIFEST;
+  const steps = new Map<string, ManifestStep>();
   for (const line of lines) {
     if (line.trim() === '') continue;
     const record = parseRecord(line);
     if (record === undefined) manifest = { ...manifest, foreign: manifest.foreign + 1 };
     else if (record.record === 'end') manifest = { ...manifest, end: record };
+    else if (record.record === 'step') steps.set(`${record.what} ${record.step} ${record.timestamp}`, record);
+    else if (record.record === 'scenario') manifest = { ...manifest, scenario: record };
     else if (manifest.start === null) manifest = { ...manifest, start: record };
   }
-  return manifest;
+  return { ...manifest, steps: [...steps.values()].sort((a, b) => a.atMs - b.atMs) };
 }
 
 /** The manifest record on a line, or undefined for any other text. */
@@ -36,8 +39,14 @@ export function parseRecord(line: string): ManifestRecord | undefined {
     return undefined;
   }
   if (value === null || typeof value !== 'object') return undefined;
-  const isRecord = value.record === 'start' || value.record === 'end';
-  if (!isRecord || typeof value.run !== 'string' || typeof value.timestamp !== 'string') return undefined;
+  if (!RECORDS.includes(value.record as string) || typeof value.run !== 'string' || typeof value.timestamp !== 'string')
+    return undefined;
   if (value.record === 'end' && !(Number.isInteger(value.sent) && Number.isInteger(value.lastSeq))) return undefined;
+  if (value.record === 'scenario' && !(Array.isArray(value.scenario?.steps) && Array.isArray(value.scenario.expect))) {
+    return undefined;
+  }
+  if (value.record === 'step' && !(typeof value.step === 'string' && Array.isArray(value.instances))) return undefined;
   return value as ManifestRecord;
 }
+
+const RECORDS: readonly string[] = ['start', 'scenario', 'step', 'end'] satisfies ManifestRecord['record'][];

@@ -17,6 +17,9 @@ export interface Deployment {
   readonly resolver: string;
   /** Whether the edge takes itineraries and overlays. */
   readonly publicFaults: boolean;
+  /** Of the launcher's own control interface, on 127.0.0.1, which starts and stops instances; null where all nodes share one process. */
+  readonly controlPort: number | null;
+  /** Those that run, or are to run: one that leaves is no longer here while it drains. */
   readonly instances: readonly DeployedInstance[];
 }
 

@@ -73,14 +73,21 @@ export function disconnect({ from, endpoint, to }: CallEdit): TopologyEdit {
 
 /** Gives the endpoint's first work step this latency; one is put before all others where it has none. */
 export function setLatency(service: string, endpoint: string | undefined, latencyMs: Distribution): TopologyEdit {
+  return setWork(service, endpoint, { latencyMs });
+}
+
+/** Changes what is given of the endpoint's first work step; one is put before all others where it has none. */
+export function setWork(service: string, endpoint: string | undefined, work: Partial<WorkAmounts>): TopologyEdit {
   return (topology) =>
     editEndpoints(topology, service, endpoint, (each) => {
       const first = each.steps.findIndex(({ kind }) => kind === 'work');
-      if (first < 0) return { ...each, steps: [newWork(each, latencyMs), ...each.steps] };
-      const steps = each.steps.map((step, index) => (index === first ? { ...(step as WorkStep), latencyMs } : step));
+      if (first < 0) return { ...each, steps: [newWork(each, work), ...each.steps] };
+      const steps = each.steps.map((step, index) => (index === first ? { ...(step as WorkStep), ...work } : step));
       return { ...each, steps };
     });
 }
+
+type WorkAmounts = Pick<WorkStep, 'latencyMs' | 'cpuMs' | 'memoryBytes' | 'diskBytes'>;
 
 /** Adds a rule to a service's, in the place of one with its id that was raised in the same way. */
 export function addRule(service: string, rule: FaultRule): TopologyEdit {
@@ -152,8 +159,9 @@ function callStep(
   };
 }
 
-function newWork({ steps }: Endpoint, latencyMs: Distribution): WorkStep {
-  return { kind: 'work', id: freeId(steps, 'work'), latencyMs, cpuMs: null, memoryBytes: null, diskBytes: null };
+function newWork({ steps }: Endpoint, work: Partial<WorkAmounts>): WorkStep {
+  const nothing = { latencyMs: null, cpuMs: null, memoryBytes: null, diskBytes: null };
+  return { kind: 'work', id: freeId(steps, 'work'), ...nothing, ...work };
 }
 
 /** As `resolve` numbers them, after the highest that stands. */

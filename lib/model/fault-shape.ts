@@ -60,8 +60,19 @@ export const serviceRule = rule(POSITIONS, { ...ENDPOINT, ...CONDITIONS });
 /** A rule given to a running node may also begin and end by the clock. */
 export const liveRule = rule(POSITIONS, { ...ENDPOINT, ...CONDITIONS, startsAt: instant, expiresAt: instant });
 
-function rule(positions: readonly FaultPosition[], conditions: Readonly<Record<string, Shape>>): Shape {
-  const shape = typedFault('type', positions, { ...DRAWN, at: choice(positions), ...conditions }, ['at']);
+/** A rule of a scenario names its service; the step that it stands in says when it ends, and names it. */
+export function scenarioRule(service: Shape): Shape {
+  const { forMs: _forMs, ...conditions } = CONDITIONS;
+  return rule(POSITIONS, { service, ...ENDPOINT, ...conditions }, { probability }, ['service', 'at']);
+}
+
+function rule(
+  positions: readonly FaultPosition[],
+  conditions: Readonly<Record<string, Shape>>,
+  drawn: Readonly<Record<string, Shape>> = DRAWN,
+  required: readonly string[] = ['at'],
+): Shape {
+  const shape = typedFault('type', positions, { ...drawn, at: choice(positions), ...conditions }, required);
   return refine(shape, (value, where, report) => {
     const { type, at, callee, endpoint } = value as Readonly<Record<string, string | undefined>>;
     const may = FAULT_POSITIONS[type as FaultType];

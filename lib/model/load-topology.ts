@@ -2,11 +2,14 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join, relative, resolve as resolvePath } from 'node:path';
 import { nearest } from './nearest';
 import { CODE_EXTENSIONS, firstLine, readCode } from './read-code';
+import { rehearse } from './rehearse-scenario';
 import { resolve } from './resolve';
+import { resolveScenarios } from './resolve-scenario';
+import type { Scenario } from './scenario';
 import type { TopologySpec } from './spec';
 import type { Topology } from './topology';
 import { SCHEMA_FILE } from './topology-schema';
-import { UserError } from './user-error';
+import { type Fault, UserError } from './user-error';
 import { validate } from './validate';
 
 /** The only file of the model that reads files; what runs inside a node never imports it. */
@@ -23,15 +26,33 @@ export interface LoadOptions {
  * The topology that a name (`shop`: a file in `topologies/`) or a path to a `.ts`, `.js`, `.json` or `.yaml` file
  * means, validated and resolved. Throws a `UserError` with all faults at once.
  */
-export function loadTopology(nameOrPath: string, { cwd = process.cwd() }: LoadOptions = {}): Topology {
+export function loadTopology(nameOrPath: string, options: LoadOptions = {}): Topology {
+  return loadTopologyFile(nameOrPath, options).topology;
+}
+
+/** What a topology's file holds. Scenarios are no part of the topology: changing one changes nothing that runs. */
+export interface TopologyFile {
+  readonly topology: Topology;
+  /** By name. */
+  readonly scenarios: Readonly<Record<string, Scenario>>;
+}
+
+/** The topology of a file, as `loadTopology` has it, and its scenarios. */
+export function loadTopologyFile(nameOrPath: string, { cwd = process.cwd() }: LoadOptions = {}): TopologyFile {
   const file = findFile(nameOrPath, cwd);
   const shown = relative(cwd, file).startsWith('..') ? file : relative(cwd, file);
   const value = readValue(file, shown);
   const name = basename(file, extname(file));
-  const faults = validate(value, name);
-  if (faults.length > 0) throw new UserError(faults.map((fault) => ({ ...fault, where: `${shown}: ${fault.where}` })));
+  const refuse = (faults: readonly Fault[]): void => {
+    if (faults.length === 0) return;
+    throw new UserError(faults.map((fault) => ({ ...fault, where: `${shown}: ${fault.where}` })));
+  };
+  refuse(validate(value, name));
   const spec = value as TopologySpec;
-  return resolve(spec, spec.name ?? name);
+  const topology = resolve(spec, spec.name ?? name);
+  const scenarios = resolveScenarios(spec);
+  refuse(Object.values(scenarios).flatMap((scenario) => rehearse(scenario, topology)));
+  return { topology, scenarios };
 }
 
 /** Names of the topologies in the `topologies` folder, sorted. */

@@ -1,3 +1,4 @@
+import type { Scenario } from './scenario';
 import type { Topology } from './topology';
 
 /**
@@ -47,7 +48,49 @@ export interface AwsPlace {
   readonly logGroup: string;
 }
 
-export type ManifestRecord = ManifestStart | ManifestEnd;
+/** Which scenario the run plays, written when its traffic begins. */
+export interface ManifestScenario {
+  readonly record: 'scenario';
+  readonly timestamp: string;
+  readonly run: string;
+  /** Wall clock of the moment that the scenario's times count from: the traffic's start, its warm-up over. */
+  readonly startTime: string;
+  /** From then to the planned end of the traffic. */
+  readonly lengthMs: number;
+  readonly scenario: Scenario;
+}
+
+/** A step of the scenario, when it was made or taken back. */
+export interface ManifestStep {
+  readonly record: 'step';
+  readonly timestamp: string;
+  readonly run: string;
+  /** Name of the step. */
+  readonly step: string;
+  /** `cleared`: taken back because the traffic ended. */
+  readonly what: 'begin' | 'end' | 'cleared';
+  /** Milliseconds since the scenario's start: as planned, when it was begun with, and when it was done with. */
+  readonly plannedMs: number;
+  readonly atMs: number;
+  readonly doneMs: number;
+  /** What was done, in words. */
+  readonly did: string;
+  /** The epoch that it began; null where no slice changed. */
+  readonly epoch: number | null;
+  readonly instances: readonly InstanceOutcome[];
+  /** Why it could not be done at all; null where it could. */
+  readonly problem: string | null;
+}
+
+/** What became of a change at one instance. */
+export interface InstanceOutcome {
+  readonly instance: string;
+  readonly taken: boolean;
+  /** Why not. */
+  readonly problem?: string;
+}
+
+export type ManifestRecord = ManifestStart | ManifestScenario | ManifestStep | ManifestEnd;
 
 export interface LoadPlan {
   readonly arrivals: 'constant' | 'poisson';

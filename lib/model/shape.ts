@@ -90,7 +90,7 @@ export const flag: Shape = {
 };
 
 export function list(item: Shape, { min = 0, max }: { readonly min?: number; readonly max?: number } = {}): Shape {
-  const size = min === max ? `exactly ${min}` : `at least ${min}`;
+  const size = min === max ? `exactly ${min}` : max === undefined ? `at least ${min}` : `${min} to ${max}`;
   return {
     schema: {
       type: 'array',

@@ -1,6 +1,7 @@
 import type { Distribution } from './distribution';
 import type { CrashSignal, FaultPosition } from './fault';
 import type { CallPolicySpecs, LimitSpec } from './resilience';
+import type { ScenarioSpec } from './scenario-spec';
 
 /**
  * The topology as its author writes it: a plain value, typed so that a misspelt callee or endpoint does not compile.
@@ -13,6 +14,8 @@ export interface TopologySpec<S = Record<string, Record<string, unknown>>> {
   readonly seed?: string;
   readonly defaults?: DefaultsSpec;
   readonly services: { readonly [K in keyof S]: ServiceSpec<S[K], NoInfer<CalleeRef<S>>> };
+  /** Timed faults and changes, with what is expected of them: `tools/load.ts --scenario <name>`. */
+  readonly scenarios?: Readonly<Record<string, NoInfer<ScenarioSpec<S>>>>;
 }
 
 /** Checks the callees of a topology at compile time and returns it unchanged. */

@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 /** What a token is good for: one for a slice opens nothing else. */
-export type TokenPurpose = 'GET /state' | 'GET /slice' | 'PUT /slice' | 'itinerary' | 'overlay';
+export type TokenPurpose = 'GET /state' | 'GET /slice' | 'PUT /slice' | 'PUT /replicas' | 'itinerary' | 'overlay';
 
 /** What a token is bound to beside the key and its expiry. */
 export interface TokenScope {

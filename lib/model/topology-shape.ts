@@ -2,6 +2,7 @@ import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
 import { callFault, endpointRule, serviceRule, stepFault } from './fault-shape';
 import { breaker, callPolicies, concurrency, limit } from './resilience-shape';
+import { scenarioShape, scenariosShape } from './scenario-shape';
 import {
   byType,
   choice,
@@ -157,6 +158,7 @@ export const topologyShape = object(
       LABEL,
       'service name: lower-case letters, digits and dashes, a letter first and no dash last',
     ),
+    scenarios: describe('Timed faults and changes, with what is expected of them, by name.', scenariosShape),
   },
   ['services'],
 );
@@ -174,4 +176,5 @@ export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
   serviceFault: serviceRule.schema,
   limit: limit.schema,
   breaker: breaker.schema,
+  scenario: scenarioShape.schema,
 };

@@ -7,11 +7,12 @@ import { checkEndpoints } from './validate-endpoints';
 import { checkFaults } from './validate-faults';
 import { checkGraph } from './validate-graph';
 import { checkNames } from './validate-names';
+import { checkScenarios } from './validate-scenarios';
 
 /**
  * Every fault of a topology as written, in no need of being one: any value will do. Pure, changes nothing, never throws.
  * With no faults, `resolve` takes the value. The rules in order: its shape (types, keys, ranges), names, endpoints, faults,
- * whom they call, and what follows from the whole graph.
+ * whom they call, what follows from the whole graph, and its scenarios.
  *
  * @param name what the topology is called where it doesn't say so itself
  */
@@ -25,5 +26,6 @@ export function validate(value: unknown, name?: string): readonly Fault[] {
   checkFaults(written, report);
   const edges = checkCallees(written, report);
   checkGraph(written, edges, report);
+  checkScenarios(value, written, report);
   return faults;
 }

@@ -23,6 +23,7 @@ function result(fill: (all: ReturnType<typeof measures>) => void, fields: Partia
       errors: {},
     },
     figures,
+    scenario: null,
     folder: '.microcosm/runs/shop-20261121t054429z-k3qa',
     ...fields,
   };
