@@ -232,9 +232,16 @@ function placed(child: SpanNode, context: Within, caller: Frame, earliest: numbe
   return describeSpan(child, context, Math.max(earliest, Math.min(own, latest - ends)));
 }
 
-/** Up to the timestamps' rounding a difference to the raw clocks is no correction worth a word. */
-function correctionOf(record: number, offsetMs: number, { table, origin }: Within): number {
-  const correction = offsetMs - (wallMillis(table.words, record) - wallMillis(table.words, origin));
+/** Up to the timestamps' rounding a difference to the hosts' own clocks is no correction worth a word. */
+function correctionOf(record: number, offsetMs: number, { table, clocks, origin }: Within): number {
+  const { words, floats } = table;
+  const hostTime = (event: number): number =>
+    clocks.hostTime(
+      words[event + WORD.ORIGIN] as number,
+      floats[(event + WORD.MONOTONIC) >> 1] as number,
+      wallMillis(words, event),
+    );
+  const correction = offsetMs - (hostTime(record) - hostTime(origin));
   return Math.abs(correction) <= ROUNDING_MS ? 0 : round(correction);
 }
 

@@ -66,7 +66,7 @@ export interface Span {
   /** From the flow's start, placed by its host's clock and causality: not before its sending, not after its answer. */
   readonly offsetMs: number;
   /**
-   * What was added to the difference of the two hosts' raw clocks to get there; 0 where those contradict nothing, and
+   * What was added to the difference of the two hosts' own clocks to get there; 0 where those contradict nothing, and
    * between spans of one host whose clock was not stepped in between.
    */
   readonly correctionMs: number;

@@ -22,6 +22,11 @@ export interface RunClocks {
   /** Send/receive pairs between different hosts. */
   readonly messages: number;
   axisTime(process: number, monotonicUs: number, wallMs: number): AxisTime;
+  /**
+   * What the host's wall clock showed at an event, steps included: finer than its milliseconds, and right also where
+   * the process was held up between its reading of the wall clock and of the monotonic one.
+   */
+  hostTime(process: number, monotonicUs: number, wallMs: number): number;
 }
 
 /** Gathers what the flows of a run say of its clocks. */
@@ -138,5 +143,6 @@ function runClocks(domains: ClockDomains, messages: Parameters<typeof estimateOf
       const { offsetMs, boundMs, correctionMs } = offsetAt(estimates, domain, smooth - (known ? roughly.offsetMs : 0));
       return { atMs: smooth - correctionMs, likelyMs: smooth - offsetMs, boundMs: boundMs + reading };
     },
+    hostTime: (...reading) => domains.smoothMs(...reading) + domains.steppedMs(...reading),
   };
 }

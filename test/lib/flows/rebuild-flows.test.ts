@@ -358,6 +358,16 @@ test('a clock that runs backwards changes no order and no tree; what was moved i
   t.true(Math.abs(child.correctionMs - (child.offsetMs - (3 - 5000))) < 0.01);
 });
 
+test('a process held up between reading its wall clock and its monotonic one moves no span', async (t) => {
+  const timed = plain.map((line) => ({ ...line, monotonicUs: line.at * 1000 }));
+  const heldUp = timed.map((line) => (line.in === 'web-1' && line.at === 1 ? { ...line, at: -5 } : line));
+  const [flow] = [...(await readRun(memorySource({ run: RUN, files: written(heldUp) }))).flows()];
+  const child = flow?.root.calls[0]?.child as Span;
+  t.is(flow?.root.startTime, new Date(START - 5).toISOString(), 'raw time stays visible');
+  t.true(Math.abs(child.offsetMs - 3) <= 1);
+  t.is(child.correctionMs, 0);
+});
+
 test('the critical path follows the call that ended last, then the one before it', async (t) => {
   const lines = [
     clientSent,
