@@ -127,6 +127,11 @@ export function extraOf(words: Int32Array, record: number): RecordExtra {
   return JSON.parse(bytes.toString('utf8'));
 }
 
+/** Words behind the record in a draft: what goes into another word once all of a line is read. */
+export const DRAFT_WORD = { STATUS: CALL_WORDS, ATTEMPT: CALL_WORDS + 1, RECONNECT: CALL_WORDS + 2 } as const;
+/** Even, so that the floats cover it. */
+export const DRAFT_WORDS = CALL_WORDS + 4;
+
 /** A record in the making; readers fill it and a store copies it. */
 export interface RecordDraft {
   readonly words: Int32Array;
@@ -136,6 +141,6 @@ export interface RecordDraft {
 }
 
 export function recordDraft(): RecordDraft {
-  const words = new Int32Array(CALL_WORDS);
+  const words = new Int32Array(DRAFT_WORDS);
   return { words, floats: new Float64Array(words.buffer), extra: null };
 }

@@ -6,7 +6,7 @@ import { type Interner, interner } from './interner';
 import { type Irregularity, noteIrregular, type StreamShare, streamShare } from './irregular-lines';
 import { type LineReader, readLines } from './line-reader';
 import { type ProcessLog, type ProcessLogs, processLogs } from './process-log';
-import { scanLines } from './scan-lines';
+import { scanLines } from './scan/scan-lines';
 
 /** The logs of a run, as any source gives them (`LogSource` of `lib/logs` is one). */
 export interface RunLogs {

@@ -25,17 +25,20 @@ export interface RunSource extends RunLogs {
   readonly sinceMs: number | null;
 }
 
+export interface BatchesAsked {
+  /** The parts wanted, as earlier batches gave them. @default all */
+  readonly only?: ReadonlySet<number>;
+  /** Gathers on the way what `clocks` and `lossTimes` tell, for those who ask for these afterwards. @default false */
+  readonly gather?: boolean;
+}
+
 /** A run whose logs are read, and whose flows are rebuilt as often as they are asked for. */
 export interface Run extends RunSource {
   readonly events: RunEvents;
   readonly losses: readonly ProcessLoss[];
-  /**
-   * Flows in batches, as nodes over records: cheap, and valid until the next batch.
-   *
-   * @param only the parts wanted, as earlier batches gave them; all where left out
-   */
-  batches(only?: ReadonlySet<number>): Generator<FlowBatch>;
-  /** The clocks of the run. Where several hosts logged, that goes through all flows once, unless `batches` did. */
+  /** Flows in batches, as nodes over records: cheap, and valid until the next batch. */
+  batches(asked?: BatchesAsked): Generator<FlowBatch>;
+  /** The clocks of the run. Where several hosts logged, that goes through all flows once, unless `batches` gathered. */
   clocks(): RunClocks;
   /** When each process lost what it lost, by its number; goes through all flows once, as `clocks` does. */
   lossTimes(): ReadonlyMap<number, LossTimes>;
@@ -58,10 +61,11 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
   let known: RunClocks | undefined;
   let timed: ReadonlyMap<number, LossTimes> | undefined;
 
-  function* batches(only?: ReadonlySet<number>): Generator<FlowBatch> {
-    const gatherer = known || only ? undefined : clockGatherer(events.processes);
+  function* batches({ only, gather = false }: BatchesAsked = {}): Generator<FlowBatch> {
+    const gathers = gather && !only;
+    const gatherer = known || !gathers ? undefined : clockGatherer(events.processes);
     const timer =
-      timed || only
+      timed || !gathers
         ? undefined
         : lossTimer(events.processes, lastNumbers(source.manifest), source.manifest.start?.timestamp);
     for (const { part, table, flows } of rebuildFlows(events.store, knowledge, only)) {
@@ -79,14 +83,14 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
   }
 
   function lossTimes(): ReadonlyMap<number, LossTimes> {
-    if (!timed) for (const _ of batches());
+    if (!timed) for (const _ of batches({ gather: true }));
     return timed as ReadonlyMap<number, LossTimes>;
   }
 
   function clocks(): RunClocks {
     if (known) return known;
     const gatherer = clockGatherer(events.processes);
-    if (!gatherer.isSettled) for (const _ of batches());
+    if (!gatherer.isSettled) for (const _ of batches({ gather: true }));
     known ??= gatherer.finish();
     return known;
   }
@@ -96,7 +100,7 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
     const { store } = events;
     const parts =
       traceId === undefined ? undefined : new Set([store.partOf(Number.parseInt(traceId.slice(-8), 16) | 0)]);
-    for (const { table, flows: nodes } of batches(parts)) {
+    for (const { table, flows: nodes } of batches(parts && { only: parts })) {
       for (const node of nodes) {
         if (traceId !== undefined && traceOf(node, table) !== traceId) continue;
         yield describeFlow(node, { table, ...events, clocks: own });

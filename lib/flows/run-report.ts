@@ -70,7 +70,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
   let start = Number.POSITIVE_INFINITY;
   let end = Number.NEGATIVE_INFINITY;
   let found = 0;
-  for (const { part, table, flows } of run.batches()) {
+  for (const { part, table, flows } of run.batches({ gather: true })) {
     for (const [index, flow] of flows.entries()) {
       if (selection.service !== undefined && !takesPart(flow, selection.service, run)) continue;
       stats.add(flow, table);
@@ -137,7 +137,7 @@ function describe(run: Run, places: readonly Place[]): (place: Place) => Flow {
   const wanted = new Set(places.map(({ part, index }) => `${part} ${index}`));
   if (wanted.size > 0) {
     const clocks = run.clocks();
-    for (const { part, table, flows } of run.batches(new Set(places.map((place) => place.part)))) {
+    for (const { part, table, flows } of run.batches({ only: new Set(places.map((place) => place.part)) })) {
       for (const [index, flow] of flows.entries()) {
         const key = `${part} ${index}`;
         if (wanted.has(key)) described.set(key, describeFlow(flow, { table, ...run.events, clocks }));

@@ -1,13 +1,13 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { CALL_WORDS, extraOf, FLAG, flagsOf, recordDraft, SHORT_WORDS, WORD } from '../../../lib/flows/event-record';
-import { eachRecord } from '../../../lib/flows/event-store';
-import { interner } from '../../../lib/flows/interner';
-import { readEvents } from '../../../lib/flows/read-events';
-import { scanLines } from '../../../lib/flows/scan-lines';
-import { loadTopology } from '../../../lib/model/load-topology';
-import { simulate } from '../../support/simulate';
-import { memorySource } from './memory-source';
+import { CALL_WORDS, extraOf, FLAG, flagsOf, recordDraft, SHORT_WORDS, WORD } from '../../../../lib/flows/event-record';
+import { eachRecord } from '../../../../lib/flows/event-store';
+import { interner } from '../../../../lib/flows/interner';
+import { readEvents } from '../../../../lib/flows/read-events';
+import { scanLines } from '../../../../lib/flows/scan/scan-lines';
+import { loadTopology } from '../../../../lib/model/load-topology';
+import { simulate } from '../../../support/simulate';
+import { memorySource } from '../memory-source';
 
 const simulation = simulate({
   topology: loadTopology('shop'),
