@@ -74,7 +74,7 @@ runCommand((program) => {
     .addHelpText(
       'after',
       `\nFormats beside text and json:\n${Object.entries(EXPORTS)
-        .map(([format, purpose]) => `  ${format.padEnd(8)} ${purpose}`)
+        .map(([format, purpose]) => `  ${format.padEnd(10)} ${purpose}`)
         .join(
           '\n',
         )}\n\nExit code: 0, also where the log is incomplete (the summary says so); 2 used wrongly or no such run.`,
@@ -168,7 +168,7 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
     (!options.errors || flow.status === null || flow.status >= 500) &&
     (service === undefined || takesPart(flow, service));
   const pieces = isExport(options.format)
-    ? exportFlows(options.format, () => selected(narrowed, select), result.report)
+    ? exportFlows(options.format, () => selected(narrowed, select), result.report, narrowed)
     : runJson(narrowed, result.report, select);
   const isTerminal = output === standardOutput && process.stdout.isTTY;
   for await (const piece of pieces) await output.write(isTerminal ? harmless(piece) : piece);

@@ -17,7 +17,7 @@ import {
   WORD,
   wallMillis,
 } from './event-record';
-import type { Call, Flow, Ordering, Span, SpanDecision } from './flow';
+import type { Call, Flow, Ordering, Span, SpanDecision, SpanFault } from './flow';
 import { hasId, type SpanTable } from './group-spans';
 import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
@@ -103,7 +103,7 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
     selfMs: known(selfMs(table, span)),
     status: span.status || null,
     error: errorOf(span, words),
-    faults: span.faults.map((record) => extraOf(words, record).fault ?? {}),
+    faults: span.faults.map((record) => describeFault(record, frame, context)),
     decisions: span.decisions.map((record) => describeDecision(record, frame, context)),
     complete: isWhole(span),
     inferred: span.inferred,
@@ -160,6 +160,18 @@ function inferredIdentity({ record }: SpanNode, { table: { words }, names }: Des
     place: idAt(words, record + WORD.CALL_PLACE),
     epoch: null,
   };
+}
+
+function describeFault(record: number, { start, offsetMs }: Frame, { table, names }: Describing): SpanFault {
+  const { words } = table;
+  const at = { offsetMs: round(offsetMs + Math.max(0, elapsedMs(table, start, record))) };
+  const fault: Partial<SpanFault> = extraOf(words, record).fault ?? {};
+  const isCall = fault.at === 'call' && (flagsOf(words[record] as number) & FLAG.CALL) !== 0;
+  if (!isCall) return { ...fault, ...at };
+  const step = textAt(words, names, record + WORD.STEP);
+  const repetition = Math.max(0, words[record + WORD.REPETITION] as number);
+  const attempt = (words[record + WORD.ATTEMPT] as number) >> 16 || 1;
+  return { ...fault, ...(step !== null && { step }), repetition, attempt, ...at };
 }
 
 /** @param caller null for the client's call, whose child is the flow's root and stands beside it */

@@ -74,7 +74,7 @@ export const DECISIONS: ReadonlyMap<number, DecisionKind> = new Map(
 /** Whether an event's record has the fields of a call. */
 export function concernsCall(kind: number, isClient: boolean, hasStep: boolean): boolean {
   if (kind === KIND.REQUEST_SENT || kind === KIND.RESPONSE_RECEIVED) return true;
-  return (kind === KIND.ERROR && (isClient || hasStep)) || (isDecision(kind) && hasStep);
+  return (kind === KIND.ERROR && (isClient || hasStep)) || (kind >= KIND.FAULT_INJECTED && hasStep);
 }
 
 export const VIA = { edge: 1, mesh: 2, queue: 3 } as const satisfies Record<NonNullable<Event['via']>, number>;

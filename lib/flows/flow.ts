@@ -1,4 +1,4 @@
-import type { DecisionKind, EventError } from '../model/event';
+import type { DecisionKind, EventError, InjectedFault } from '../model/event';
 
 /** One end-user request, rebuilt: what the timeline shows and the check judges. Times are milliseconds. */
 export interface Flow {
@@ -83,7 +83,8 @@ export interface Span {
   readonly selfMs: number | null;
   readonly status: number | null;
   readonly error: EventError | null;
-  readonly faults: readonly Readonly<Record<string, unknown>>[];
+  /** What struck it, in its order. */
+  readonly faults: readonly SpanFault[];
   /** What policies decided in it, in order. */
   readonly decisions: readonly SpanDecision[];
   /** All its events are there. */
@@ -109,6 +110,15 @@ export interface SpanDecision {
   readonly attempt: number | null;
   /** Figures that it rests on. */
   readonly figures: Readonly<Record<string, unknown>>;
+}
+
+/** A fault as its event says it: of other versions any of it may be missing. */
+export interface SpanFault extends Partial<InjectedFault> {
+  /** From the flow's start. */
+  readonly offsetMs: number;
+  /** On a call: which attempt of which step it struck. `step` is also set of a fault among the steps. */
+  readonly repetition?: number;
+  readonly attempt?: number;
 }
 
 /** One attempt of a call, as its sender saw it. */

@@ -145,6 +145,7 @@ function spanFrom(
     const meta = words[record] as number;
     const kind = kindOf(meta);
     if (isDecision(kind)) span.decisions = [...span.decisions, record];
+    else if (kind === KIND.FAULT_INJECTED) span.faults = [...span.faults, record];
     else if ((flagsOf(meta) & FLAG.CALL) !== 0) {
       if (kind === KIND.REQUEST_SENT) {
         nodes.call(span, record, -1);
@@ -153,7 +154,6 @@ function spanFrom(
     else if (kind === KIND.RESULT_PRODUCED) span.result = record;
     else if (kind === KIND.RESPONSE_SENT) span.ended = record;
     else if (kind === KIND.ERROR) span.error = record;
-    else span.faults = [...span.faults, record];
     const announced = words[record + WORD.SPAN_EVENTS] as number;
     if (announced > 0) {
       span.expected = announced;

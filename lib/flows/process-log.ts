@@ -26,6 +26,9 @@ export interface ProcessLog {
   down: Event | null;
   /** Events in which it says what its host's clock is worth, in the order read: CLOCK, of a client also the first and last. */
   readonly clocks: Event[];
+  /** TOPOLOGY_CHANGED, and FAULT_INJECTED of the instance itself. */
+  readonly changes: Event[];
+  readonly faults: Event[];
   /** Its wall clock against its monotonic one. */
   readonly wall: WallFollower;
 }
@@ -63,6 +66,8 @@ export function processLogs(run: string): ProcessLogs {
       up: null,
       down: null,
       clocks: [],
+      changes: [],
+      faults: [],
       wall: wallFollower(),
     });
     numbers.set(key, id);
@@ -85,6 +90,8 @@ export function processLogs(run: string): ProcessLogs {
       if (event.event === 'CLOCK' || event.clock) log.clocks.push(event);
       if (event.event === 'SERVICE_UP') log.up = event;
       else if (event.event === 'SERVICE_DOWN') log.down = event;
+      else if (event.event === 'TOPOLOGY_CHANGED') log.changes.push(event);
+      else if (event.event === 'FAULT_INJECTED') log.faults.push(event);
       else if (event.event === 'LOG_DROPPED' && typeof event.dropped === 'number') log.dropped += event.dropped;
       return true;
     },

@@ -1,4 +1,4 @@
-import type { Call, Flow, Span } from '../../lib/flows/flow';
+import type { Call, Flow, Span, SpanFault } from '../../lib/flows/flow';
 import type { Run } from '../../lib/flows/read-run';
 import { loadTopology } from '../../lib/model/load-topology';
 import { loseLines } from './distort';
@@ -43,7 +43,7 @@ export function hostileFlow(): Flow {
     selfMs: 2,
     status: 500,
     error: { kind: 'INTERNAL', message: HOSTILE },
-    faults: [{ kind: HOSTILE, [HOSTILE]: HOSTILE, deep: { list: [HOSTILE] } }],
+    faults: [{ type: HOSTILE, [HOSTILE]: HOSTILE, deep: { list: [HOSTILE] }, offsetMs: 1 } as unknown as SpanFault],
     decisions: [
       {
         event: 'BREAKER_OPENED',

@@ -2,6 +2,8 @@ import { CLIENT_SERVICE, instanceName } from '../../lib/model/contract';
 import {
   backoffMs,
   chosenBranch,
+  faultArgs,
+  faultHappens,
   happens,
   mayRetry,
   repetitions,
@@ -9,7 +11,9 @@ import {
   work,
 } from '../../lib/model/decisions';
 import { childPlace, draw, formatHash, type Hash, hashText, rootPlace } from '../../lib/model/draw';
-import type { ErrorKind, Event, EventError } from '../../lib/model/event';
+import type { ErrorKind, Event, EventError, InjectedFault } from '../../lib/model/event';
+import { concerns, facedFaults, rulesOfCall } from '../../lib/model/faced-faults';
+import type { FaultRule } from '../../lib/model/fault';
 import type { ManifestRecord } from '../../lib/model/manifest';
 import { NO_RUN } from '../../lib/model/run-id';
 import { hashValue, sliceOf } from '../../lib/model/slice';
@@ -133,7 +137,7 @@ interface Span {
 /** How a step, or a list of them, ended. */
 interface Ended {
   readonly at: number;
-  readonly failure?: { readonly status: 502 | 504; readonly error: EventError };
+  readonly failure?: { readonly status: number; readonly error: EventError };
 }
 
 /** What the caller of a request sees: no `status` where no answer comes. */
@@ -253,7 +257,7 @@ export function simulateInto(
     );
     const ended: Ended | { at: number; failure: NonNullable<Incoming['refusal']> } = incoming.refusal
       ? { at: at + 0.02, failure: incoming.refusal }
-      : runSequence(endpoint.steps, span, at + 0.02);
+      : runAmongFaults(span, at + 0.02);
     const status = ended.failure?.status ?? 200;
     const knownAt = ended.at + 0.03;
     if (knownAt + 0.04 >= process.diesAt) return { at: process.diesAt };
@@ -347,6 +351,38 @@ export function simulateInto(
     return { at: at + 0.02, status: 202, requestId: truth.requestId, from: received };
   };
 
+  const runAmongFaults = (span: Span, at: number): Ended => {
+    const { service } = span.process;
+    const rules = (topology.services[service]?.faults ?? []).filter((rule) => concerns(rule, span.endpoint.key));
+    const point = (position: 'before' | 'after'): readonly FaultRule[] => rules.filter((rule) => rule.at === position);
+    const before = strike(point('before'), span, at);
+    if (before.failure) return before;
+    const worked = runSequence(span.endpoint.steps, span, before.at);
+    if (worked.failure && worked.failure.error.kind !== 'STEP_FAILED') return worked;
+    const after = strike(point('after'), span, worked.at);
+    return after.failure ? after : { ...worked, at: after.at };
+  };
+
+  /** Latencies and errors; an event takes ten microseconds, as elsewhere. */
+  const strike = (rules: readonly FaultRule[], span: Span, startAt: number, step?: string): Ended => {
+    const context = { seed, key: span.key, place: span.place };
+    let at = startAt;
+    for (const rule of facedFaults(rules.filter((each) => faultHappens(each, context)))) {
+      const fault = injected(rule, faultArgs(rule.fault, rule, context), step);
+      emit(span, at, { event: 'FAULT_INJECTED', fault, ...(step !== undefined && { step }) });
+      if (fault.type === 'error') {
+        const status = Number(fault.args.status);
+        return { at: at + 0.01, failure: { status, error: { kind: 'FAULT', message: rule.id } } };
+      }
+      at += Math.round(Number(fault.args.delay));
+      if (at >= span.deadlineAt) {
+        const error: EventError = { kind: 'DEADLINE', message: `${rule.id}: the deadline passed` };
+        return { at: Math.max(startAt, span.deadlineAt), failure: { status: 504, error } };
+      }
+    }
+    return { at };
+  };
+
   const runSequence = (steps: readonly Step[], span: Span, startAt: number): Ended => {
     let at = startAt;
     for (const step of steps) {
@@ -371,7 +407,7 @@ export function simulateInto(
         );
       case 'work': {
         const { latencyMs, cpuMs } = work(step, context);
-        const doneAt = at + cpuMs + latencyMs;
+        const doneAt = at + cpuMs + Math.round(latencyMs);
         if (doneAt < span.deadlineAt) return { at: doneAt };
         const atDeadline = Math.max(at, span.deadlineAt);
         return {
@@ -380,7 +416,7 @@ export function simulateInto(
         };
       }
       case 'fault':
-        throw new Error('faults are not simulated');
+        return strike([{ ...step, at: 'before', source: 'topology' }], span, at, step.id);
       case 'call':
       case 'send': {
         if (!happens(step, context)) return { at };
@@ -438,21 +474,36 @@ export function simulateInto(
       emit(span, at, { event: 'ERROR', ...call, ...more, error: { kind, message: `${kind} at ${step.service}` } });
       return { at: at + 0.01, kind };
     };
-    const leftMs = Math.floor(span.deadlineAt - startAt);
-    if (leftMs <= 0) return fail(startAt + 0.01, 'DEADLINE');
-    if (chance(failures.noInstance)) return fail(startAt + 0.01, 'NO_INSTANCE');
-    let sentAt = startAt + 0.01;
+    const rules = rulesOfCall(step, span.endpoint.key, topology.services[span.process.service]?.faults ?? []);
+    const draws = { seed, key: span.key, place };
+    let begunAt = startAt;
+    for (const rule of facedFaults(rules.filter((each) => faultHappens(each, draws)))) {
+      const fault = injected(rule, faultArgs(rule.fault, rule, draws));
+      emit(span, begunAt, { event: 'FAULT_INJECTED', ...call, fault });
+      if (fault.type === 'error') {
+        const status = Number(fault.args.status);
+        return { ...fail(begunAt + 0.01, 'FAULT', { status }), status };
+      }
+      begunAt += Math.round(Number(fault.args.delay));
+      const limit = Math.min(startAt + (step.timeoutMs ?? Number.POSITIVE_INFINITY), span.deadlineAt);
+      if (begunAt >= limit) return fail(limit, limit === span.deadlineAt ? 'DEADLINE' : 'TIMEOUT');
+    }
+    const leftMs = Math.floor(span.deadlineAt - begunAt);
+    if (leftMs <= 0) return fail(begunAt + 0.01, 'DEADLINE');
+    if (chance(failures.noInstance)) return fail(begunAt + 0.01, 'NO_INSTANCE');
+    let sentAt = begunAt + 0.01;
     for (let reconnect = 0; ; reconnect++) {
       const lives = nextInstance(step.service);
       const peer = (lives[0] as Process).instance;
       const extra = { ...(reconnect > 0 && { reconnect }), peer };
-      const timeoutMs = Math.min(step.timeoutMs ?? Number.POSITIVE_INFINITY, leftMs);
-      const endsAt = startAt + timeoutMs;
+      const ownMs = step.timeoutMs === null ? Number.POSITIVE_INFINITY : step.timeoutMs - (begunAt - startAt);
+      const timeoutMs = Math.min(ownMs, leftMs);
+      const endsAt = begunAt + timeoutMs;
       const timeoutKind: ErrorKind = timeoutMs === leftMs ? 'DEADLINE' : 'TIMEOUT';
       const sent = emit(span, sentAt, { event: 'REQUEST_SENT', ...call, ...extra });
       if (sent === undefined) return { at: span.process.diesAt, kind: 'RESET' };
       const process = aliveAt(lives, sentAt);
-      const ms = (at: number) => ({ durationMs: round(at - startAt) });
+      const ms = (at: number) => ({ durationMs: round(at - begunAt) });
       if (!process || chance(failures.connect)) {
         const failedAt = sentAt + 0.2;
         if (failedAt >= endsAt) return fail(endsAt, timeoutKind, { ...extra, ...ms(endsAt) });
@@ -599,6 +650,12 @@ export function simulateInto(
   }
   log.flush(Number.POSITIVE_INFINITY);
   return { run, manifest: manifestOf(options, run, startAt, endAt, client.id, { ...totals, errors }) };
+}
+
+/** @param step among whose endpoint's steps it stands */
+function injected({ id, fault, at, source }: FaultRule, args: InjectedFault['args'], step?: string): InjectedFault {
+  if (fault.type !== 'latency' && fault.type !== 'error') throw new Error(`${fault.type} is not simulated`);
+  return { id, type: fault.type, source, at, args, ...(step !== undefined && { step }) };
 }
 
 function manifestOf(

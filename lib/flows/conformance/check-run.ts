@@ -132,7 +132,7 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
 }
 
 /** Enough of a slice to check spans against; a node validated it before it said so. */
-function isSlice(value: unknown): value is Slice {
+export function isSlice(value: unknown): value is Slice {
   const slice = value as Partial<Slice> | null | undefined;
   const endpoints = slice?.service?.endpoints;
   return typeof slice?.seed === 'string' && typeof slice.epoch === 'number' && typeof endpoints === 'object';

@@ -113,7 +113,7 @@ function* marks({ item, instance: { pid }, tid, startUs, endUs }: Slice): Genera
   const { span, error } = item;
   for (const fault of span?.faults ?? []) {
     yield {
-      name: `fault ${fault.kind ?? ''}`.trim(),
+      name: `fault ${fault.type ?? ''}`.trim(),
       cat: 'fault',
       ph: 'i',
       s: 't',

@@ -7,9 +7,9 @@ import { orderMark } from './order-mark';
  * they were logged, so read them as text where a spreadsheet would take `=…` for a formula.
  */
 export function* csv(flows: Iterable<Flow>): Generator<string> {
-  yield row(COLUMNS.map(([name]) => name));
+  yield csvRow(COLUMNS.map(([name]) => name));
   for (const flow of flows) {
-    for (const span of spansOf(flow)) yield row(COLUMNS.map(([, value]) => value(span, flow)));
+    for (const span of spansOf(flow)) yield csvRow(COLUMNS.map(([, value]) => value(span, flow)));
   }
 }
 
@@ -59,7 +59,8 @@ export function* spansOf({ root, orphans }: Pick<Flow, 'root' | 'orphans'>): Gen
   }
 }
 
-function row(cells: readonly Cell[]): string {
+/** A line of RFC 4180. */
+export function csvRow(cells: readonly Cell[]): string {
   return `${cells.map(field).join(',')}\r\n`;
 }
 

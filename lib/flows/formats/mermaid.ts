@@ -57,7 +57,7 @@ function linesOf(step: FlowStep, id: (name: string | null) => string, received: 
     case 'done':
       return [`Note over ${own}: ${text(`work done ${span?.status ?? '?'}`)}`];
     case 'fault':
-      return [`Note over ${own}: ${text(`fault ${span?.faults.map(({ kind: name }) => name ?? '?').join(', ')}`)}`];
+      return [`Note over ${own}: ${text(`fault ${span?.faults.map(({ type }) => type ?? '?').join(', ')}`)}`];
     case 'answer':
       return [];
     default:

@@ -1,0 +1,27 @@
+import { isSlice } from '../conformance/check-run';
+import { topologies } from '../conformance/topologies';
+import type { Flow } from '../flow';
+import type { Run } from '../read-run';
+import { exposures } from './exposure';
+import type { FlowLabel } from './label';
+import { labelFlow } from './label-flow';
+
+/**
+ * Labels flow after flow, so that a run need not fit into memory. A flow's topology is that of the run's manifest, with
+ * what live changes made of it.
+ *
+ * @param flows of that run, those to label
+ * @returns undefined where the run's topology is not known: without it there are no draws
+ */
+export function labelRun(run: Run, flows: Iterable<Flow>): Iterable<FlowLabel> | undefined {
+  const topology = run.manifest.start?.topology;
+  if (!topology) return undefined;
+  const known = topologies(topology);
+  for (const { changes } of run.events.processes) {
+    for (const { detail } of changes) if (isSlice(detail?.slice)) known.change(detail.slice);
+  }
+  const labelling = { topologies: known, exposures: exposures(run) };
+  return (function* () {
+    for (const flow of flows) yield labelFlow(flow, labelling);
+  })();
+}

@@ -1,0 +1,292 @@
+import { backoffMs, chosenBranch, happens, mayRetry, repetitions, work } from '../../model/decisions';
+import { childPlace, type Hash, hashText, parseHash } from '../../model/draw';
+import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
+import type { Described } from '../conformance/topologies';
+import type { Span } from '../flow';
+import { type AttemptScene, attemptWould } from './attempt-would';
+import { type FlowFacts, type Injection, upFrom } from './injections';
+import { itineraryAsLogged } from './itinerary-as-logged';
+import type { Basis } from './label';
+import { attemptKey, endOf, type LoggedAttempt, loggedAttempts } from './logged-attempts';
+import { asMeasured, UNKNOWN, type Would, weaker } from './would-be';
+
+/** The topology that ran, and the draws of one flow. */
+export interface World {
+  /** A service's slice as it was at an epoch; undefined where nobody described it. */
+  at(service: string, epoch: number): Described | undefined;
+  readonly key: Hash;
+}
+
+/** A moment in what was and in what would have been, from the span's start; and whether the span was then still at work. */
+interface Moment {
+  readonly was: number;
+  readonly would: number;
+  readonly live: boolean;
+  /** How it would have ended here. */
+  readonly end?: End;
+}
+
+interface End {
+  readonly status: number | null;
+  /** Of several side by side the gravest counts. */
+  readonly weight: 1 | 2 | 3;
+}
+
+const FAILED: End = { status: 502, weight: 1 };
+const OUT_OF_TIME: End = { status: 504, weight: 3 };
+/** So much earlier than drawn may a wait end, and its length is rounded. */
+const SLACK_MS = 2;
+/** A request that was refused ran no steps. */
+const REFUSALS: ReadonlySet<string> = new Set(['OVERLOAD', 'INTERNAL', 'NOT_FOUND', 'BAD_REQUEST', 'FORBIDDEN']);
+
+/**
+ * Works out what a request and all below it would have come to without some injections: the steps are walked again with
+ * their draws, and each part that nothing taken away bears on keeps the time that it took; the rest moves with it. What
+ * never ran and would have is worth what its draws say. Returns what every span on the way would have been; those left out
+ * stay as they were.
+ */
+export function whatIf(
+  top: Span,
+  removed: ReadonlySet<Injection>,
+  facts: FlowFacts,
+  world: World,
+): ReadonlyMap<Span, Would> {
+  const touched = new Set<Span>();
+  for (const { span } of removed) for (const above of upFrom(span, facts.callers)) touched.add(above);
+  const results = new Map<Span, Would>();
+
+  const spanWould = (span: Span, leftMs: number | undefined, moved: boolean): Would => {
+    if (!touched.has(span) && !(moved && facts.cut.has(span))) return asMeasured(span);
+    const would = known(span, leftMs);
+    results.set(span, would);
+    return would;
+  };
+
+  const known = (span: Span, leftMs: number | undefined): Would => {
+    if (REFUSALS.has(span.error?.kind ?? '') || (span.status === 202 && span.via !== 'queue')) return asMeasured(span);
+    const described = world.at(span.service, span.epoch ?? 0);
+    const place = parseHash(span.place ?? '');
+    const strikes = facts.injections.get(span) ?? [];
+    const logged = itineraryAsLogged(span);
+    if (logged && strikes.some((strike) => strike.decides && removed.has(strike))) return UNKNOWN;
+    const endpoint = logged ?? described?.service.endpoints[span.endpoint ?? ''];
+    if (!described || !endpoint || !place || span.inferred) return UNKNOWN;
+    return requestWould({ described, endpoint, place, epoch: span.epoch ?? 0 }, span, leftMs ?? endpoint.deadlineMs);
+  };
+
+  /** A request that never was. */
+  const drawnWould = (step: CallStep | SendStep, place: Hash, epoch: number, leftMs: number): Would => {
+    if (step.kind === 'send') return { ...UNKNOWN, ms: 0, status: 202, basis: 'modelled' };
+    const described = latest(world, step.service, epoch);
+    const endpoint = described?.service.endpoints[step.endpoint];
+    if (!described || !endpoint) return UNKNOWN;
+    return requestWould({ described, endpoint, place, epoch }, null, leftMs);
+  };
+
+  interface Request {
+    readonly described: Described;
+    readonly endpoint: Endpoint;
+    readonly place: Hash;
+    readonly epoch: number;
+  }
+
+  const requestWould = ({ described, endpoint, place, epoch }: Request, span: Span | null, limitMs: number): Would => {
+    const draws = { seed: described.seed, key: world.key, place };
+    const strikes = (span && facts.injections.get(span)) ?? [];
+    const attempts: ReadonlyMap<string, LoggedAttempt> = span ? loggedAttempts(span, strikes) : new Map();
+    const endedMs = span?.durationMs ?? Number.POSITIVE_INFINITY;
+    const made = new Set<string>();
+    const absent: string[] = [];
+    let basis = (span ? 'measured' : 'modelled') as Basis;
+    /** Whether the time from the last thing known to the answer is the node's own. */
+    let hasTail = span !== null && span.durationMs !== null;
+
+    const seek = (at: Moment, eventMs: number): Moment => ({ ...at, was: eventMs, would: at.would + eventMs - at.was });
+    const stop = (at: Moment): Moment => {
+      hasTail = false;
+      return { ...at, live: false };
+    };
+    const inTime = (at: Moment): Moment => {
+      if (at.would < limitMs) return at;
+      return { ...at, would: limitMs, end: OUT_OF_TIME };
+    };
+
+    const walkSequence = (steps: readonly Step[], from: Moment): Moment => {
+      let at = from;
+      for (const step of steps) {
+        at = walk(step, at, false);
+        if (at.end) break;
+      }
+      return at;
+    };
+
+    const walk = (step: Step, at: Moment, inParallel: boolean): Moment => {
+      switch (step.kind) {
+        case 'sequence':
+          return walkSequence(step.steps, at);
+        case 'parallel':
+          return together(
+            at,
+            step.steps.map((branch) => walk(branch, at, true)),
+          );
+        case 'oneOf':
+          return walkSequence(step.branches[chosenBranch(step, draws)]?.steps ?? [], at);
+        case 'work': {
+          const { latencyMs, cpuMs } = work(step, draws);
+          return passed(at, Math.round(latencyMs) + cpuMs);
+        }
+        case 'fault':
+          return strikes.filter(({ fault }) => isStep(fault, step.id)).reduce(strike, at);
+        case 'call':
+        case 'send': {
+          if (!happens(step, draws)) return at;
+          const times = Array.from({ length: repetitions(step, draws) }, (_, repetition) => repetition);
+          if (inParallel) {
+            return together(
+              at,
+              times.map((repetition) => walkCall(step, at, repetition)),
+            );
+          }
+          return times.reduce((now, repetition) => (now.end ? now : walkCall(step, now, repetition)), at);
+        }
+      }
+    };
+
+    const isCut = (at: Moment, ms: number): boolean =>
+      at.was + ms > endedMs + SLACK_MS && span !== null && facts.cut.has(span);
+
+    /** Work is in no event: what was is as long as its draws say, and what is left over stays with what comes next. */
+    const passed = (at: Moment, ms: number): Moment => {
+      const then = at.live && isCut(at, ms) ? stop(at) : at;
+      if (!then.live && ms > 0) basis = weaker(basis, 'modelled');
+      return inTime({ ...then, was: then.was + (then.live ? ms : 0), would: then.would + ms });
+    };
+
+    const strike = (from: Moment, injection: Injection): Moment => {
+      if (from.end) return from;
+      const { fault, atMs, waitMs } = injection;
+      const at = seek(from, atMs);
+      const gone = removed.has(injection);
+      if (gone && fault.refused === undefined) basis = weaker(basis, 'drawn');
+      if (injection.decides || (fault.type === 'crash' && fault.refused === undefined)) {
+        if (gone) return stop(at);
+        const status = fault.type === 'error' ? Number(fault.args?.status) : null;
+        return { ...at, live: false, end: { status, weight: 2 } };
+      }
+      const held = isCut(at, waitMs) ? stop(at) : { ...at, was: at.was + waitMs };
+      return gone ? held : inTime({ ...held, would: held.would + waitMs });
+    };
+
+    const walkCall = (step: CallStep | SendStep, from: Moment, repetition: number): Moment => {
+      let at = from;
+      let last: LoggedAttempt | undefined;
+      for (let attempt = 1; ; attempt++) {
+        const key = attemptKey(step.id, repetition, attempt);
+        const logged = attempts.get(key);
+        if (logged) at = seek(at, logged.fromMs);
+        else if (attempt > 1) at = { ...at, would: at.would + backoffMs(step, draws, repetition, attempt - 1) };
+        const place = childPlace(draws.place, hashText(step.id), repetition, attempt);
+        const would = attemptWould(logged, sceneOf(step, place, at));
+        made.add(key);
+        if (!logged) absent.push(`${step.service} ${step.endpoint}`);
+        basis = weaker(basis, would.basis);
+        last = logged ?? last;
+        at = { ...at, was: logged?.toMs ?? at.was, would: at.would + would.ms };
+        if (would.ok) break;
+        if (would.deadline || would.spared || !mayRetry(step, attempt, would.status)) {
+          if (would.deadline || !step.optional) at = { ...at, end: would.deadline ? OUT_OF_TIME : FAILED };
+          break;
+        }
+      }
+      return asLogged(step, at, from.live, repetition, last);
+    };
+
+    /** Where the call ended in what was: after its last attempt, those included that would not have been made. */
+    const asLogged = (
+      step: CallStep | SendStep,
+      at: Moment,
+      wasLive: boolean,
+      repetition: number,
+      reached: LoggedAttempt | undefined,
+    ): Moment => {
+      let last = reached;
+      for (let attempt = 2; attempt <= step.retries.max + 1; attempt++) {
+        last = attempts.get(attemptKey(step.id, repetition, attempt)) ?? last;
+      }
+      const end = last && endOf(last);
+      const live = wasLive && end !== undefined && (end.ok || (step.optional && !end.deadline));
+      return { ...at, was: last?.toMs ?? at.was, live };
+    };
+
+    const sceneOf = (step: CallStep | SendStep, place: Hash, { was, would }: Moment): AttemptScene => {
+      const moved = Math.abs(was - would) > 0.5;
+      return {
+        leftMs: limitMs - would,
+        timeoutMs: step.timeoutMs,
+        hopMs: facts.hopMs,
+        moved,
+        isRemoved: (injection) => removed.has(injection),
+        isTouched: (child) => touched.has(child),
+        isCut: (child) => facts.cut.has(child),
+        removedOf: (child) => (facts.injections.get(child) ?? []).filter((injection) => removed.has(injection)),
+        span: (child, leftMs) => spanWould(child, Math.floor(leftMs), moved),
+        drawn: (leftMs) => drawnWould(step, place, epoch, Math.floor(leftMs)),
+      };
+    };
+
+    const pointStrikes = (at: 'before' | 'after') =>
+      strikes.filter(({ fault }) => fault.at === at && fault.step === undefined && fault.source !== 'itinerary');
+    let at = pointStrikes('before').reduce<Moment>(strike, { was: 0, would: 0, live: span !== null });
+    if (!at.end) at = walkSequence(endpoint.steps, at);
+    if (!at.end || at.end.weight === 1) {
+      const { end, ...steps } = at;
+      const after = pointStrikes('after').reduce<Moment>(strike, steps);
+      at = after.end || !end ? after : { ...after, end };
+    }
+
+    const status = at.end ? at.end.status : 200;
+    const tailMs = hasTail && !(at.end && at.live) ? Math.max(0, endedMs - at.was) : 0;
+    // Both ends are the deadline's.
+    const ms = span && status === 504 && span.status === 504 ? endedMs : at.would + tailMs;
+    const unmade = [...attempts].filter(([key]) => !made.has(key));
+    return {
+      ms: basis === 'unknown' ? Number.NaN : ms,
+      status: basis === 'unknown' ? null : status,
+      basis,
+      absent,
+      extra: unmade.flatMap(([, { calls }]) => calls.flatMap(({ child }) => child ?? [])),
+      retried: unmade.some(([key]) => !key.startsWith('1 ')),
+    };
+  };
+
+  spanWould(top, undefined, false);
+  return results;
+}
+
+function together(at: Moment, branches: readonly Moment[]): Moment {
+  let all = at;
+  for (const { was, would, live, end } of branches) {
+    const gravest = end && end.weight > (all.end?.weight ?? 0) ? end : all.end;
+    all = {
+      was: Math.max(all.was, was),
+      would: Math.max(all.would, would),
+      live: all.live && live,
+      ...(gravest && { end: gravest }),
+    };
+  }
+  return all;
+}
+
+/** A fault that stands among the steps; an itinerary's faults are its steps. */
+function isStep({ at, step, source, id }: Injection['fault'], stepId: string): boolean {
+  return at !== 'call' && (source === 'itinerary' ? id === stepId : step === stepId);
+}
+
+/** A service as it was last described up to an epoch. */
+function latest(world: World, service: string, epoch: number): Described | undefined {
+  for (let at = epoch; at >= 0; at--) {
+    const described = world.at(service, at);
+    if (described) return described;
+  }
+  return undefined;
+}
