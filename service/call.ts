@@ -91,6 +91,7 @@ function guarded(
   const fields = (): string => fieldsOf(instruction, span, repetition, attempt);
   return guardedAttempt(guards, {
     service: instruction.step.service,
+    leftMs: () => leftMs(span),
     make: () => makeAttempt(instruction, span, caller, repetition, attempt),
     reject: (kind, message) => notStarted(span, caller, fields(), kind, message),
     log: (event, more) => void caller.log.event(span.log, event, fields() + more),

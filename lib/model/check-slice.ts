@@ -27,7 +27,7 @@ const breaker = open({
   openMs: time,
   probes: number({ min: 1, whole: true }),
 });
-const policies: Fields = { breaker };
+const policies: Fields = { breaker, bulkhead: limit };
 
 const outgoing: Fields = {
   id: words,

@@ -110,7 +110,7 @@ function faultPurpose(id: string, at: FaultPosition, what: string): Hash {
 
 /** With these no further attempt is made: no time is left, or the callee is to be spared. */
 export function endsCall(kind: ErrorKind): boolean {
-  return kind === 'DEADLINE' || kind === 'BREAKER_OPEN';
+  return kind === 'DEADLINE' || kind === 'BREAKER_OPEN' || kind === 'BULKHEAD_FULL';
 }
 
 /** A failed attempt is tried again while retries are left; a callee's own refusal (4xx) is not a failure of the moment. */

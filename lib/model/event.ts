@@ -157,6 +157,8 @@ export type ErrorKind =
   | 'NO_INSTANCE'
   /** The callee's circuit breaker rejected the attempt. */
   | 'BREAKER_OPEN'
+  /** As many attempts to the callee are under way and waiting as its bulkhead allows. */
+  | 'BULKHEAD_FULL'
   /** The answer can't be read: cut short, too long or not JSON. */
   | 'BODY'
   /** A required step failed. */

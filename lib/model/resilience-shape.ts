@@ -45,6 +45,10 @@ export const concurrency = describe('Requests worked on at once, and how many mo
 
 /** What calls and `send`s may state. */
 export const callPolicies: Readonly<Record<string, Shape>> = {
+  bulkhead: describe(
+    'Attempts under way at once to the callee, and how many more may wait.',
+    orFalse(named('limit', limit)),
+  ),
   breaker: describe(
     'When calls to a failing callee are rejected without being sent.',
     orFalse(named('breaker', breaker)),

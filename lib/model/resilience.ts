@@ -43,11 +43,14 @@ export interface Breaker {
 export interface CallPolicySpecs {
   /** One for all calls of a process to the same service with the same settings. @default none */
   readonly breaker?: BreakerSpec | false;
+  /** Attempts under way at once to the same service from one process, shared as a breaker is. @default no limit */
+  readonly bulkhead?: LimitSpec | false;
 }
 
 /** The same resolved: what is not stated is absent, so that a topology without it stays the value that it was. */
 export interface CallPolicies {
   readonly breaker?: Breaker;
+  readonly bulkhead?: Limit;
 }
 
 export function resolveLimit({ limit, queue = 0 }: LimitSpec): Limit {
@@ -56,7 +59,11 @@ export function resolveLimit({ limit, queue = 0 }: LimitSpec): Limit {
 
 export function resolveCallPolicies(own: CallPolicySpecs, defaults: CallPolicySpecs = {}): CallPolicies {
   const breaker = own.breaker ?? defaults.breaker;
-  return { ...(breaker && { breaker: resolveBreaker(breaker) }) };
+  const bulkhead = own.bulkhead ?? defaults.bulkhead;
+  return {
+    ...(breaker && { breaker: resolveBreaker(breaker) }),
+    ...(bulkhead && { bulkhead: resolveLimit(bulkhead) }),
+  };
 }
 
 function resolveBreaker(spec: BreakerSpec): Breaker {

@@ -82,7 +82,7 @@ function writtenStep(step: Step): unknown {
 }
 
 function writtenOutgoing(step: Outgoing) {
-  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker } = step;
+  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker, bulkhead } = step;
   return {
     probability,
     count,
@@ -92,6 +92,7 @@ function writtenOutgoing(step: Outgoing) {
     ...(requestBytes !== null && { requestBytes }),
     faults: faults.map(({ fault, probability: drawn }) => ({ ...fault, probability: drawn })),
     ...(breaker && { breaker: writtenBreaker(breaker) }),
+    ...(bulkhead && { bulkhead }),
   };
 }
 

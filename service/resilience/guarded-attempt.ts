@@ -7,6 +7,8 @@ import type { CallGuards } from './states';
 /** An attempt about to be made, for its guards. */
 export interface GuardedAttempt {
   readonly service: string;
+  /** What its request has left. */
+  leftMs(): number;
   make(): Promise<Attempt>;
   /** Ends it before it has begun. */
   reject(kind: FailedAttempt['kind'], message: string): FailedAttempt;
@@ -15,7 +17,23 @@ export interface GuardedAttempt {
 }
 
 /** Makes an attempt if its guards let it, and tells them what came of it. */
-export async function guardedAttempt({ breaker }: CallGuards, attempt: GuardedAttempt): Promise<Attempt> {
+export async function guardedAttempt({ breaker, bulkhead }: CallGuards, attempt: GuardedAttempt): Promise<Attempt> {
+  if (!bulkhead) return beyondBulkhead(breaker, attempt);
+  const entered = bulkhead.enter(attempt.leftMs());
+  if (entered !== true && !(await entered)) {
+    if (entered !== false) return attempt.reject('DEADLINE', 'the deadline passed before its turn');
+    const { limit, queue } = bulkhead.settings;
+    return attempt.reject('BULKHEAD_FULL', `${limit} attempts to ${attempt.service} are under way and ${queue} wait`);
+  }
+  try {
+    // After the wait: what waited meets the breaker as it then is.
+    return await beyondBulkhead(breaker, attempt);
+  } finally {
+    bulkhead.leave();
+  }
+}
+
+function beyondBulkhead(breaker: CircuitBreaker | undefined, attempt: GuardedAttempt): Promise<Attempt> {
   return breaker ? throughBreaker(breaker, attempt) : attempt.make();
 }
 

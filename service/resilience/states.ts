@@ -1,4 +1,4 @@
-import type { Breaker, CallPolicies, Limit } from '../../lib/model/resilience';
+import type { Breaker, Limit } from '../../lib/model/resilience';
 import type { Outgoing } from '../../lib/model/topology';
 import { type CircuitBreaker, circuitBreaker } from './circuit-breaker';
 import { type Limiter, limiter } from './limiter';
@@ -6,6 +6,7 @@ import { type Limiter, limiter } from './limiter';
 /** What guards the calls of one step; calls to one service with the same settings share it. */
 export interface CallGuards {
   readonly breaker: CircuitBreaker | undefined;
+  readonly bulkhead: Limiter | undefined;
 }
 
 /**
@@ -15,6 +16,7 @@ export interface CallGuards {
 export interface PolicyStates {
   readonly breakers: Pool<Breaker, CircuitBreaker>;
   readonly limiters: Pool<Limit, Limiter>;
+  readonly bulkheads: Pool<Limit, Limiter>;
 }
 
 interface Pool<S, T> {
@@ -26,6 +28,7 @@ export function policyStates(before?: PolicyStates): PolicyStates {
   return {
     breakers: pool(circuitBreaker, before?.breakers.known),
     limiters: pool(limiter, before?.limiters.known),
+    bulkheads: pool(limiter, before?.bulkheads.known),
   };
 }
 
@@ -43,7 +46,10 @@ function pool<S, T>(make: (settings: S) => T, before: ReadonlyMap<string, T> = n
 }
 
 /** Undefined where the step states no policy: nobody then asks any. */
-export function guardsOf({ service, breaker }: Outgoing & CallPolicies, states: PolicyStates): CallGuards | undefined {
-  if (!breaker) return undefined;
-  return { breaker: states.breakers.of(service, breaker) };
+export function guardsOf({ service, breaker, bulkhead }: Outgoing, states: PolicyStates): CallGuards | undefined {
+  if (!breaker && !bulkhead) return undefined;
+  return {
+    breaker: breaker && states.breakers.of(service, breaker),
+    bulkhead: bulkhead && states.bulkheads.of(service, bulkhead),
+  };
 }

@@ -87,6 +87,7 @@ function arbitraryStep(index: number, services: number, depth: number): fc.Arbit
       requestBytes: fc.constantFrom<unknown>(50, { uniform: [1, 90] }),
       optional: fc.boolean(),
       breaker: arbitraryBreaker,
+      bulkhead: arbitraryLimit,
     },
     { requiredKeys: ['callee'] },
   );

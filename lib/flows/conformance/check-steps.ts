@@ -355,7 +355,9 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     const held = faced !== undefined && (faced.deciding !== undefined || faced.delayMs > 0);
     if (outcome.error?.kind === 'FAULT' && faced?.deciding?.type !== 'error') return 'FAULT without a fault injected';
     if (cause.attempt === 'after-sent' && !sent && !held) return `${outcome.error?.kind} without a request sent`;
-    if (outcome.error?.kind === 'BREAKER_OPEN' && !step.breaker) return 'BREAKER_OPEN without a breaker';
+    const kind = outcome.error?.kind;
+    if (kind === 'BREAKER_OPEN' && !step.breaker) return 'BREAKER_OPEN without a breaker';
+    if (kind === 'BULKHEAD_FULL' && !step.bulkhead) return 'BULKHEAD_FULL without a bulkhead';
     if (cause.attempt === 'alone' && sent) return `${outcome.error?.kind} although a request was sent`;
     if (sent && outcome.seq < sent.seq) return 'the outcome stands before the request';
     return undefined;

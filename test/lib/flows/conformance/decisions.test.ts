@@ -42,6 +42,16 @@ const broken = (stack: object, breaker?: object): TopologySpec =>
     },
   }) as TopologySpec;
 
+const crowded = (stack: object, bulkhead?: object): TopologySpec =>
+  ({
+    name: 'guarded',
+    defaults: stack,
+    services: {
+      web: { edge: true, calls: [{ call: 'data', optional: true, retries: 1, bulkhead }] },
+      data: { latencyMs: 100 },
+    },
+  }) as TopologySpec;
+
 for (const stack of STACKS) {
   const name = `${stack.server} with ${stack.client}`;
 
@@ -65,5 +75,14 @@ for (const stack of STACKS) {
     const found = checked(events, broken(stack)).departures;
     t.true(found.some(({ kind, actual }) => kind === 'extra-decision' && actual === 'BREAKER_OPENED'));
     t.true(found.some(({ message }) => message.includes('BREAKER_OPEN without a breaker')));
+  });
+
+  test(`${name}: a full bulkhead's rejections are explained where it stands, and flagged where it does not`, async (t) => {
+    const events = await runOf(t, crowded(stack, { limit: 2, queue: 1 }), 10);
+    const well = checked(events, crowded(stack, { limit: 2, queue: 1 }));
+    t.deepEqual(well.departures, []);
+    t.true((well.explained.BULKHEAD_FULL ?? 0) > 0);
+    const found = checked(events, crowded(stack)).departures;
+    t.true(found.some(({ message }) => message.includes('BULKHEAD_FULL without a bulkhead')));
   });
 }
