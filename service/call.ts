@@ -3,7 +3,7 @@ import { backoffMs, concretePath, endsCall, mayRetry, requestBytes } from '../li
 import { childPlace, formatHash, type Hash } from '../lib/model/draw';
 import type { ErrorKind } from '../lib/model/event';
 import { formatTraceparent } from '../lib/model/trace-context';
-import { errorField, quote, roundMs } from './event-line';
+import { decisionField, errorField, quote, roundMs } from './event-line';
 import type { EventLog } from './event-log';
 import type { CallFate, CallTime } from './faults/call-fate';
 import type { FaultEngine } from './faults/engine';
@@ -19,6 +19,7 @@ import {
 } from './outgoing';
 import type { OutgoingInstruction } from './program';
 import { guardedAttempt } from './resilience/guarded-attempt';
+import type { RetryBudget } from './resilience/retry-budget';
 import type { CallGuards } from './resilience/states';
 import { leftMs, type Span } from './span';
 
@@ -64,12 +65,16 @@ export async function callOnce(
   repetition: number,
 ): Promise<Outcome> {
   const { step, kind, guards } = instruction;
+  guards?.budget?.called(performance.now());
   for (let attempt = 1; ; attempt++) {
     const result = guards
       ? await guarded(guards, instruction, span, caller, repetition, attempt)
       : await makeAttempt(instruction, span, caller, repetition, attempt);
     if (result.ok) return kind === 'send' ? NOTHING : { responses: result.text, failure: undefined };
     if (endsCall(result.kind) || !mayRetry(step, attempt, result.status)) return failed(instruction, result);
+    if (guards?.budget && !mayAdd(guards.budget, instruction, span, caller, repetition, attempt)) {
+      return failed(instruction, result);
+    }
     const wait = backoffMs(step, span.draws, repetition, attempt);
     // Waiting only to find the deadline passed helps nobody: the attempt then says at once that it can't start.
     if (wait < leftMs(span)) await new Promise((resolve) => setTimeout(resolve, wait));
@@ -96,6 +101,22 @@ function guarded(
     reject: (kind, message) => notStarted(span, caller, fields(), kind, message),
     log: (event, more) => void caller.log.event(span.log, event, fields() + more),
   });
+}
+
+/** Whether the budget leaves another attempt; logs that it does not, with the attempt that is not repeated. */
+function mayAdd(
+  budget: RetryBudget,
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  repetition: number,
+  attempt: number,
+): boolean {
+  const now = performance.now();
+  if (budget.withdraw(now)) return true;
+  const decision = decisionField({ callee: instruction.step.service, ...budget.counts(now) });
+  caller.log.event(span.log, 'RETRY_BUDGET_EXHAUSTED', fieldsOf(instruction, span, repetition, attempt) + decision);
+  return false;
 }
 
 async function makeAttempt(

@@ -60,6 +60,7 @@ export const KIND = {
   BREAKER_HALF_OPENED: 9,
   BREAKER_CLOSED: 10,
   REQUEST_SHED: 11,
+  RETRY_BUDGET_EXHAUSTED: 12,
 } as const satisfies Partial<Record<EventKind, number>>;
 
 export function isDecision(kind: number): boolean {

@@ -21,9 +21,10 @@ const key = text(/^[A-Z]+ \/\S*$/, 'METHOD /path');
 const fault = bareFault();
 
 const limit = open({ limit: number({ min: 1, whole: true }), queue: number({ min: 0, whole: true }) });
+const windowMs = number({ min: 1, max: 86_400_000 });
 const breaker = open({
   consecutiveFailures: orNull(number({ min: 1, whole: true })),
-  errorRate: orNull(open({ share, windowMs: number({ min: 1, max: 86_400_000 }), minimumCalls: number({ min: 1 }) })),
+  errorRate: orNull(open({ share, windowMs, minimumCalls: number({ min: 1 }) })),
   openMs: time,
   probes: number({ min: 1, whole: true }),
 });
@@ -38,7 +39,10 @@ const outgoing: Fields = {
   probability: share,
   count,
   timeoutMs: orNull(time),
-  retries: open({ max: number({ min: 0, max: 100, whole: true }), backoffMs: time, maxBackoffMs: time, jitter: share }),
+  retries: open(
+    { max: number({ min: 0, max: 100, whole: true }), backoffMs: time, maxBackoffMs: time, jitter: share },
+    { budget: open({ ratio: number({ min: 0 }), minPerSecond: number({ min: 0 }), windowMs }) },
+  ),
   requestBytes: orNull(amount),
   optional: flag,
   faults: list(open({ id: words, fault, probability: share })),

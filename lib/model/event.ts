@@ -23,7 +23,12 @@ export type EventKind =
  * What a policy decided on its state or the time: a breaker's change, a request turned away. Each stands with the request
  * that brought it about, and bears the fields of the attempt where it concerns one.
  */
-export type DecisionKind = 'BREAKER_OPENED' | 'BREAKER_HALF_OPENED' | 'BREAKER_CLOSED' | 'REQUEST_SHED';
+export type DecisionKind =
+  | 'BREAKER_OPENED'
+  | 'BREAKER_HALF_OPENED'
+  | 'BREAKER_CLOSED'
+  | 'REQUEST_SHED'
+  | 'RETRY_BUDGET_EXHAUSTED';
 
 export interface Event {
   /** Wall clock of the host, `2026-11-21T05:44:29.123Z`. */
@@ -127,13 +132,16 @@ export interface InjectedFault {
 
 /** Figures behind a decision. */
 export interface Decision {
-  /** The service that a breaker guards the calls to. */
+  /** The service that a breaker or budget is about. */
   readonly callee?: string;
   /** BREAKER_OPENED: failures in a row. */
   readonly failures?: number;
   /** BREAKER_OPENED by an error rate: failures and attempts in its window. */
   readonly windowFailures?: number;
   readonly windowCalls?: number;
+  /** RETRY_BUDGET_EXHAUSTED: calls and retries in its window. */
+  readonly calls?: number;
+  readonly retries?: number;
   /** REQUEST_SHED: the limit that is reached, and the places to wait. */
   readonly limit?: number;
   readonly queue?: number;

@@ -31,6 +31,12 @@ function withoutRate(written: Readonly<Record<string, unknown>>, where: string, 
   }
 }
 
+export const retryBudget = object({
+  ratio: number({ min: 0, max: 10 }),
+  minPerSecond: number({ min: 0, max: 100_000 }),
+  windowMs,
+});
+
 /** The shape, or `false`, which switches a default off. */
 function orFalse(shape: Shape): Shape {
   return {

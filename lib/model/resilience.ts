@@ -39,6 +39,18 @@ export interface Breaker {
   readonly probes: number;
 }
 
+/** Retries and hedges to one service from one process: in any window at most `ratio` of its calls, and so many more. */
+export interface RetryBudgetSpec {
+  /** From 0 to 10. @default 0.2 */
+  readonly ratio?: number;
+  /** Allowed beside those, however few calls there are. @default 1 */
+  readonly minPerSecond?: number;
+  /** @default 10000 */
+  readonly windowMs?: number;
+}
+
+export type RetryBudget = Required<RetryBudgetSpec>;
+
 /** What a call may state of its callee's protection; `false` switches a default off. */
 export interface CallPolicySpecs {
   /** One for all calls of a process to the same service with the same settings. @default none */
@@ -55,6 +67,10 @@ export interface CallPolicies {
 
 export function resolveLimit({ limit, queue = 0 }: LimitSpec): Limit {
   return { limit, queue };
+}
+
+export function resolveRetryBudget({ ratio = 0.2, minPerSecond = 1, windowMs = 10_000 }: RetryBudgetSpec): RetryBudget {
+  return { ratio, minPerSecond, windowMs };
 }
 
 export function resolveCallPolicies(own: CallPolicySpecs, defaults: CallPolicySpecs = {}): CallPolicies {

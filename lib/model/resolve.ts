@@ -1,6 +1,6 @@
 import { chooseEndpoint, DEFAULT_ENDPOINT, parseCallee } from './callee';
 import type { Distribution } from './distribution';
-import { resolveCallPolicies, resolveLimit } from './resilience';
+import { resolveCallPolicies, resolveLimit, resolveRetryBudget } from './resilience';
 import { resolveCallFaults, resolveFault, resolveFaultRules } from './resolve-faults';
 import type {
   CallSpec,
@@ -176,7 +176,8 @@ function resolveRetries(retries: RetriesSpec | undefined): Retries {
   if (retries === undefined) return NO_RETRIES;
   if (typeof retries === 'number') return { ...NO_RETRIES, max: retries };
   const { max, backoffMs = NO_RETRIES.backoffMs, maxBackoffMs = NO_RETRIES.maxBackoffMs } = retries;
-  return { max, backoffMs, maxBackoffMs, jitter: retries.jitter ?? NO_RETRIES.jitter };
+  const { jitter = NO_RETRIES.jitter, budget } = retries;
+  return { max, backoffMs, maxBackoffMs, jitter, ...(budget && { budget: resolveRetryBudget(budget) }) };
 }
 
 function calleesOf(endpoints: Readonly<Record<string, Endpoint>>): readonly string[] {

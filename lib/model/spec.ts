@@ -1,6 +1,6 @@
 import type { Distribution } from './distribution';
 import type { CrashSignal, FaultPosition } from './fault';
-import type { CallPolicySpecs, LimitSpec } from './resilience';
+import type { CallPolicySpecs, LimitSpec, RetryBudgetSpec } from './resilience';
 import type { ScenarioSpec } from './scenario-spec';
 
 /**
@@ -131,6 +131,8 @@ export type RetriesSpec =
       readonly maxBackoffMs?: number;
       /** From 0 (none) to 1 (anywhere down to zero). @default 0.5 */
       readonly jitter?: number;
+      /** Shared by all calls of a process to the same service with the same budget. @default no bound */
+      readonly budget?: RetryBudgetSpec;
     };
 
 /** A one-way message: answered 202 once queued, worked on afterwards. Always a POST. */

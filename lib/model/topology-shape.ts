@@ -1,7 +1,7 @@
 import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
 import { callFault, endpointRule, serviceRule, stepFault } from './fault-shape';
-import { breaker, callPolicies, concurrency, limit } from './resilience-shape';
+import { breaker, callPolicies, concurrency, limit, retryBudget } from './resilience-shape';
 import { scenarioShape, scenariosShape } from './scenario-shape';
 import {
   byType,
@@ -51,9 +51,16 @@ const retryCount = number({ min: 0, max: 100, whole: true });
 const retriesShape = byType(
   {
     number: retryCount,
-    object: object({ max: retryCount, backoffMs: wait, maxBackoffMs: wait, jitter: number({ min: 0, max: 1 }) }, [
-      'max',
-    ]),
+    object: object(
+      {
+        max: retryCount,
+        backoffMs: wait,
+        maxBackoffMs: wait,
+        jitter: number({ min: 0, max: 1 }),
+        budget: describe('How much retries may add to the calls to a service.', retryBudget),
+      },
+      ['max'],
+    ),
   },
   'number of retries',
 );

@@ -1,6 +1,6 @@
 import type { Distribution } from './distribution';
 import type { CallFault, Fault, FaultRule } from './fault';
-import type { CallPolicies, Limit } from './resilience';
+import type { CallPolicies, Limit, RetryBudget } from './resilience';
 import type { ClientKind, ServerKind } from './spec';
 
 /** A topology with every default filled in and every reference resolved: what runs, and what a run is checked against. */
@@ -89,6 +89,7 @@ export interface Retries {
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
   readonly jitter: number;
+  readonly budget?: RetryBudget;
 }
 
 /** All branches start together; the group ends when the last one has, also when one fails. */

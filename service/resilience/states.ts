@@ -1,12 +1,14 @@
-import type { Breaker, Limit } from '../../lib/model/resilience';
+import type { Breaker, RetryBudget as BudgetSettings, Limit } from '../../lib/model/resilience';
 import type { Outgoing } from '../../lib/model/topology';
 import { type CircuitBreaker, circuitBreaker } from './circuit-breaker';
 import { type Limiter, limiter } from './limiter';
+import { type RetryBudget, retryBudget } from './retry-budget';
 
 /** What guards the calls of one step; calls to one service with the same settings share it. */
 export interface CallGuards {
   readonly breaker: CircuitBreaker | undefined;
   readonly bulkhead: Limiter | undefined;
+  readonly budget: RetryBudget | undefined;
 }
 
 /**
@@ -17,6 +19,7 @@ export interface PolicyStates {
   readonly breakers: Pool<Breaker, CircuitBreaker>;
   readonly limiters: Pool<Limit, Limiter>;
   readonly bulkheads: Pool<Limit, Limiter>;
+  readonly budgets: Pool<BudgetSettings, RetryBudget>;
 }
 
 interface Pool<S, T> {
@@ -29,6 +32,7 @@ export function policyStates(before?: PolicyStates): PolicyStates {
     breakers: pool(circuitBreaker, before?.breakers.known),
     limiters: pool(limiter, before?.limiters.known),
     bulkheads: pool(limiter, before?.bulkheads.known),
+    budgets: pool(retryBudget, before?.budgets.known),
   };
 }
 
@@ -46,10 +50,14 @@ function pool<S, T>(make: (settings: S) => T, before: ReadonlyMap<string, T> = n
 }
 
 /** Undefined where the step states no policy: nobody then asks any. */
-export function guardsOf({ service, breaker, bulkhead }: Outgoing, states: PolicyStates): CallGuards | undefined {
-  if (!breaker && !bulkhead) return undefined;
+export function guardsOf(
+  { service, breaker, bulkhead, retries: { budget } }: Outgoing,
+  states: PolicyStates,
+): CallGuards | undefined {
+  if (!breaker && !bulkhead && !budget) return undefined;
   return {
     breaker: breaker && states.breakers.of(service, breaker),
     bulkhead: bulkhead && states.bulkheads.of(service, bulkhead),
+    budget: budget && states.budgets.of(service, budget),
   };
 }

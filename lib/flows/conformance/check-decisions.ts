@@ -14,6 +14,7 @@ const SETTINGS: Readonly<Record<DecisionKind, { readonly name: string; readonly 
   BREAKER_OPENED: { name: 'a breaker', of: (step) => step?.breaker },
   BREAKER_HALF_OPENED: { name: 'a breaker', of: (step) => step?.breaker },
   BREAKER_CLOSED: { name: 'a breaker', of: (step) => step?.breaker },
+  RETRY_BUDGET_EXHAUSTED: { name: 'a retry budget', of: (step) => step?.retries.budget },
   REQUEST_SHED: { name: 'a limit', of: (_step, endpoint, service) => endpoint.concurrency ?? service.concurrency },
 };
 

@@ -1,6 +1,6 @@
 import { backoffMs, chosenBranch, endsCall, happens, mayRetry, repetitions, work } from '../../model/decisions';
 import { childPlace, type DrawContext, formatHash, type Hash, hashText } from '../../model/draw';
-import type { ErrorKind, Event } from '../../model/event';
+import type { DecisionKind, ErrorKind, Event } from '../../model/event';
 import { rulesOfCall } from '../../model/faced-faults';
 import type { FaultRule } from '../../model/fault';
 import { stepsWithin } from '../../model/resolve';
@@ -207,6 +207,13 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     return ended;
   };
 
+  /** Whether a policy decided so about this call, and this attempt of it. */
+  const decided = (kind: DecisionKind, step: Outgoing, repetition: number, attempt: number): boolean =>
+    span.decisions.some(
+      (event) =>
+        event.event === kind && event.step === step.id && event.repetition === repetition && event.attempt === attempt,
+    );
+
   /** One repetition with all its attempts. */
   const walkCall = (step: Outgoing, repetition: number): Ended => {
     const call = span.calls.get(callKey(step.id, repetition));
@@ -243,7 +250,11 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       } else if (outcome.outOfTime) {
         ended = step.optional ? 'well' : 'deadline';
         expected = Number.POSITIVE_INFINITY;
-      } else if (!endsCall(outcome.kind) && mayRetry(step, attempt.attempt, outcome.status)) {
+      } else if (
+        !endsCall(outcome.kind) &&
+        mayRetry(step, attempt.attempt, outcome.status) &&
+        !decided('RETRY_BUDGET_EXHAUSTED', step, repetition, attempt.attempt)
+      ) {
         expected = attempt.attempt + 1;
         const wait = Math.max(0, backoffMs(step, draws, repetition, attempt.attempt) - TIMER_SLACK_MS);
         const next = call.attempts.find((other) => other.attempt === expected);

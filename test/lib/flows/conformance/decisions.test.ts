@@ -52,6 +52,16 @@ const crowded = (stack: object, bulkhead?: object): TopologySpec =>
     },
   }) as TopologySpec;
 
+const retrying = (stack: object, budget?: object): TopologySpec =>
+  ({
+    name: 'guarded',
+    defaults: stack,
+    services: {
+      web: { edge: true, calls: [{ call: 'data', optional: true, retries: { max: 3, backoffMs: 1, budget } }] },
+      data: { faults: [{ type: 'error', at: 'before', probability: 0.7 }] },
+    },
+  }) as TopologySpec;
+
 for (const stack of STACKS) {
   const name = `${stack.server} with ${stack.client}`;
 
@@ -84,5 +94,15 @@ for (const stack of STACKS) {
     t.true((well.explained.BULKHEAD_FULL ?? 0) > 0);
     const found = checked(events, crowded(stack)).departures;
     t.true(found.some(({ message }) => message.includes('BULKHEAD_FULL without a bulkhead')));
+  });
+
+  test(`${name}: a retry that a budget withheld is explained where it stands, and flagged where it does not`, async (t) => {
+    const budget = { ratio: 0.1, minPerSecond: 0.1 };
+    const events = await runOf(t, retrying(stack, budget), 20);
+    const well = checked(events, retrying(stack, budget));
+    t.deepEqual(well.departures, []);
+    t.true((well.explained.RETRY_BUDGET_EXHAUSTED ?? 0) > 0);
+    const found = checked(events, retrying(stack)).departures;
+    t.true(found.some(({ kind, actual }) => kind === 'extra-decision' && actual === 'RETRY_BUDGET_EXHAUSTED'));
   });
 }
