@@ -110,7 +110,7 @@ async function measure({ folder, run, way }: { folder: string; run: string; way:
     run,
     topology: 'shop',
     sinceMs: null,
-    manifest: { start: null, end: null, foreign: 0 },
+    manifest: { start: null, end: null, scenario: null, steps: [], foreign: 0 },
     async *streams() {
       for (const file of files) yield fileStream(file, join(folder, file));
     },

@@ -1,6 +1,7 @@
+import { expectationText } from '../lib/flows/expectations/expectation-text';
 import type { ScenarioPlayed } from '../lib/load/play-scenario';
 import type { ManifestStep } from '../lib/model/manifest';
-import type { ScenarioStep } from '../lib/model/scenario';
+import { loadLengthMs, type Scenario, type ScenarioPhase, type ScenarioStep } from '../lib/model/scenario';
 import { ruleText } from './fault-text';
 
 /** A step in words: `slow-bank: latency delay=300 before on payments`. */
@@ -28,6 +29,30 @@ function changeText(step: ScenarioStep): string {
 
 function placeText(service: string, endpoint: string | undefined): string {
   return endpoint === undefined ? service : `${service} ${endpoint}`;
+}
+
+/** All scenarios of a topology: what each does when, and what it expects. */
+export function scenariosText(topology: string, scenarios: readonly Scenario[]): string {
+  const lines = scenarios.flatMap(({ name, description, load, steps, expect }) => [
+    '',
+    `Scenario ${name}${load ? `, ${loadLengthMs(load) / 1000} s` : ''}${description === null ? '' : `: ${description}`}`,
+    ...(load ? [`  load    ${load.phases.map(phaseText).join(', ')}`] : []),
+    ...steps.map(
+      (step) => `${timeText(step.atMs)}  ${stepText(step)}${step.forMs === null ? '' : `, for ${step.forMs / 1000} s`}`,
+    ),
+    ...expect.map((each) => `  expect  ${each.name === null ? '' : `${each.name}: `}${expectationText(each)}`),
+    `  npx ts-node tools/load.ts ${topology} --scenario ${name}`,
+  ]);
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+}
+
+function phaseText({ name, fromRate, toRate, durationMs }: ScenarioPhase): string {
+  const rate = fromRate === toRate ? `${fromRate}/s` : `${fromRate} to ${toRate}/s`;
+  return `${name === null ? '' : `${name} `}${rate} for ${durationMs / 1000} s`;
+}
+
+function timeText(ms: number): string {
+  return `${ms / 1000} s`.padStart(8);
 }
 
 /** What became of a step, on one line, and those instances that did not take it on lines of their own. */

@@ -1,11 +1,12 @@
 import { Option } from 'commander';
 import { describePlan, planOf } from '../lib/aws/plan';
 import { describeTopology } from '../lib/model/describe-topology';
-import { loadTopology } from '../lib/model/load-topology';
+import { loadTopologyFile } from '../lib/model/load-topology';
 import { topologyMermaid } from '../lib/model/topology-mermaid';
 import { topologyText } from '../lib/model/topology-text';
 import { formatFault } from '../lib/model/user-error';
 import { runCommand } from './command';
+import { scenariosText } from './scenario-text';
 
 interface Options {
   readonly format: 'text' | 'json' | 'mermaid';
@@ -28,7 +29,7 @@ runCommand((program, finish) => {
       '\nExit codes: 0 it is valid, 1 it is but can not be deployed on AWS (--aws), 2 it is not, or wrong use.',
     )
     .action((name: string, { format, json, aws, faults }: Options) => {
-      const topology = loadTopology(name);
+      const { topology, scenarios } = loadTopologyFile(name);
       if (aws) {
         const plan = planOf(topology, { faults: faults ?? false });
         process.stdout.write(json || format === 'json' ? `${JSON.stringify(plan, null, 2)}\n` : describePlan(plan));
@@ -37,7 +38,9 @@ runCommand((program, finish) => {
         return;
       }
       const description = describeTopology(topology);
-      if (json || format === 'json') process.stdout.write(`${JSON.stringify(description, null, 2)}\n`);
-      else process.stdout.write(format === 'mermaid' ? topologyMermaid(description) : topologyText(description));
+      if (json || format === 'json')
+        process.stdout.write(`${JSON.stringify({ ...description, scenarios }, null, 2)}\n`);
+      else if (format === 'mermaid') process.stdout.write(topologyMermaid(description));
+      else process.stdout.write(topologyText(description) + scenariosText(name, Object.values(scenarios)));
     });
 });

@@ -190,4 +190,101 @@ export default topology({
 
     analytics: { steps: [{ work: { latencyMs: { exponential: { mean: 3 } }, diskBytes: { uniform: [200, 1_000] } } }] },
   },
+
+  scenarios: {
+    blackfriday: {
+      description:
+        'More people come than usual, the bank is slow, and the shop grows and does without recommendations.',
+      load: {
+        phases: [
+          { name: 'calm', rate: 15, for: '6s' },
+          { name: 'ramp', rate: { from: 15, to: 40 }, for: '6s' },
+          { name: 'rush', rate: 40, for: '12s' },
+          { name: 'late', rate: 15, for: '8s' },
+        ],
+      },
+      steps: [
+        {
+          at: '8s',
+          for: '12s',
+          name: 'slow-bank',
+          fault: {
+            service: 'payments',
+            endpoint: 'POST /charges',
+            type: 'latency',
+            at: 'before',
+            args: { delay: { uniform: [200, 400] } },
+          },
+        },
+        { at: '9s', name: 'more-web', scale: { service: 'web', replicas: 3 } },
+        { at: '9s', name: 'more-payments', scale: { service: 'payments', replicas: 2 } },
+        {
+          at: '12s',
+          for: '10s',
+          name: 'fewer-extras',
+          disconnect: { from: 'web', endpoint: 'GET /products/:id', to: 'recommendations' },
+        },
+      ],
+      expect: [
+        { name: 'people hardly notice', responseTime: { percentile: 50, atMostMs: 400 }, during: 'rush' },
+        { name: 'the shop stays open', errors: { atMost: 0.02 } },
+        { name: 'orders get through', of: 'web POST /checkout', errors: { atMost: 0.1 } },
+        { name: 'nobody is turned away', throughput: { atLeast: 30 }, during: 'rush' },
+        {
+          name: 'the evening is quiet',
+          recovered: {
+            after: 'slow-bank',
+            within: '6s',
+            errors: { atMost: 0.05 },
+            responseTime: { percentile: 90, atMostMs: 800 },
+          },
+        },
+      ],
+    },
+
+    crash: {
+      description: 'The only instance that keeps carts dies without a word, and comes back.',
+      load: { phases: [{ rate: 20, for: '24s' }] },
+      steps: [
+        {
+          at: '6s',
+          name: 'carts-die',
+          fault: { service: 'carts', type: 'crash', at: 'instance', args: { signal: 'SIGKILL' } },
+        },
+      ],
+      expect: [
+        { name: 'only carts are hit', of: { from: 'web', to: 'catalog' }, errors: { atMost: 0.05 } },
+        { errors: { atMost: 0.1 } },
+        { name: 'carts are back', recovered: { after: 'carts-die', within: '8s', errors: { atMost: 0.02 } } },
+      ],
+    },
+
+    partition: {
+      description: 'Nothing reaches reviews and recommendations for a while; pages leave them out.',
+      load: { phases: [{ rate: 20, for: '26s' }] },
+      steps: [
+        {
+          at: '6s',
+          for: '8s',
+          name: 'no-reviews',
+          fault: { service: 'web', type: 'partition', at: 'call', callee: 'reviews' },
+        },
+        {
+          at: '6s',
+          for: '8s',
+          name: 'no-recommendations',
+          fault: { service: 'web', type: 'partition', at: 'call', callee: 'recommendations' },
+        },
+      ],
+      expect: [
+        { name: 'pages still come', errors: { atMost: 0.02 } },
+        { name: 'nobody waits long', responseTime: { percentile: 90, atMostMs: 800 }, during: 'no-reviews' },
+        {
+          name: 'reviews are back',
+          of: { from: 'web', to: 'reviews' },
+          recovered: { after: 'no-reviews', within: '4s', errors: { atMost: 0.1 } },
+        },
+      ],
+    },
+  },
 });

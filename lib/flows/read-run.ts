@@ -1,5 +1,5 @@
 import { CLIENT_SERVICE, instanceName } from '../model/contract';
-import type { ManifestEnd, ManifestStart } from '../model/manifest';
+import type { ManifestEnd, ManifestScenario, ManifestStart, ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import { clockGatherer, type RunClocks } from './clocks/run-clocks';
 import type { RunKnowledge } from './completeness';
@@ -20,6 +20,8 @@ export interface RunSource extends RunLogs {
   readonly manifest: {
     readonly start: ManifestStart | null;
     readonly end: ManifestEnd | null;
+    readonly scenario: ManifestScenario | null;
+    readonly steps: readonly ManifestStep[];
     readonly foreign: number;
   };
   readonly sinceMs: number | null;

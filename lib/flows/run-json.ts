@@ -28,7 +28,7 @@ export function flowJson({ root, client, orphans, ...flow }: Flow): unknown {
 /**
  * The timeline as JSON, in pieces:
  *
- * `{ run, topology, complete, events, warnings, state, processEvents, window, requests, statistics, processes, absent,
+ * `{ run, topology, complete, events, warnings, state, processEvents, window, requests, scenario, statistics, processes, absent,
  * irregular, clocks, flows }`, the last one flow a line. Durations are milliseconds; percentiles are within 0.2 %.
  *
  * @param select which flows to write; the numbers are of all

@@ -1,3 +1,4 @@
+import type { ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import { type ClocksSummary, clockSummary } from './clocks/clock-summary';
 import { describeFlow } from './describe-flow';
@@ -28,6 +29,8 @@ export interface RunReport {
   readonly window: { readonly startTime: string; readonly endTime: string } | null;
   /** What the driver says it sent, and what of it is here. */
   readonly requests: { readonly sent: number | null; readonly found: number };
+  /** What was done to the topology meanwhile; null where nothing was planned. */
+  readonly scenario: ReportedScenario | null;
   readonly statistics: Statistics;
   readonly processes: readonly TimedLoss[];
   /** Instances of which there is no log. */
@@ -37,6 +40,14 @@ export interface RunReport {
   /** How far each host's clock is off, and what was done about it. */
   readonly clocks: ClocksSummary;
   readonly warnings: readonly string[];
+}
+
+/** A scenario's steps, as they were made and taken back. */
+export interface ReportedScenario {
+  readonly name: string;
+  /** Wall clock of the moment that the steps' times count from. */
+  readonly startTime: string;
+  readonly steps: readonly Omit<ManifestStep, 'record' | 'run'>[];
 }
 
 /** Which flows to describe beside the report. */
@@ -104,6 +115,11 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
     processEvents: events.streams.reduce((sum, stream) => sum + stream.processEvents, 0),
     window: stats.flows === 0 ? null : { startTime: isoTime(start), endTime: isoTime(end) },
     requests: { sent, found },
+    scenario: manifest.scenario && {
+      name: manifest.scenario.scenario.name,
+      startTime: manifest.scenario.startTime,
+      steps: manifest.steps.map(({ record: _record, run: _run, ...step }) => step),
+    },
     statistics: stats,
     processes,
     absent,

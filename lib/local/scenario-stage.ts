@@ -43,7 +43,7 @@ export function scenarioStage(
       const did = describe(step);
       if (step.kind === 'scale') {
         touched.scaled.add(step.service);
-        return scale(step.service, step.replicas);
+        return named(step, await scale(step.service, step.replicas));
       }
       touched.slices = true;
       touched.steps ||= changesSteps(step);
@@ -56,7 +56,9 @@ export function scenarioStage(
     },
     async end(step, standing) {
       const did = `end of ${describe(step)}`;
-      if (step.kind === 'scale') return scale(step.service, replicasOf(step.service, standing, before));
+      if (step.kind === 'scale') {
+        return named(step, await scale(step.service, replicasOf(step.service, standing, before)));
+      }
       if (changesSteps(step)) return change(redoneFrom(before, standing), did, true);
       return change(withoutScenarioFaults(step), did, true);
     },
@@ -123,6 +125,10 @@ function deploymentIn(folder: string): Deployment {
   const deployment = readDeployment(folder);
   if (deployment) return deployment;
   throw new UserError({ where: folder, problem: 'holds no deployment', remedy: 'start it again' });
+}
+
+function named({ name }: ScenarioStep, report: StepReport): StepReport {
+  return { ...report, did: `${name}: ${report.did}` };
 }
 
 function scaleText(service: string, replicas: number, { started, left }: ReplicasReply): string {

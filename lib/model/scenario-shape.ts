@@ -101,7 +101,7 @@ const limit = object({ percentile: number({ above: 0, max: 100 }), atMostMs: num
 ]);
 const errors = object({ atMost: describe('A share, from 0 to 1.', number({ min: 0, max: 1 })) }, ['atMost']);
 const expected = {
-  name,
+  name: describe('What is meant by it.', text(/^[^\p{Cc}]{1,100}$/u, 'a line of at most 100 characters')),
   of: describe(
     'Whose requests: a service, one of its endpoints, or what a caller tried; all of the client where left out.',
     byType({ string: callee, object: object({ from: service, to: callee }, ['from', 'to']) }, 'subject'),

@@ -98,7 +98,7 @@ interface Limited {
 }
 
 interface Expected<S> {
-  /** @default its own words */
+  /** What is meant by it, for whoever reads the answer. */
   readonly name?: string;
   /** @default every request of the client */
   readonly of?: SubjectSpec<S>;

@@ -74,7 +74,7 @@ export interface TimeLimit {
 }
 
 export interface Expectation {
-  /** As written; null where it is to be told in its own words. */
+  /** What is meant by it; null where nobody said. */
   readonly name: string | null;
   readonly of: Subject | null;
   readonly during: Window | null;

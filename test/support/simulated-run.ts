@@ -18,6 +18,8 @@ export async function simulatedRun(
     manifest: {
       start: manifest.find((record): record is ManifestStart => record.record === 'start') ?? null,
       end: manifest.find((record): record is ManifestEnd => record.record === 'end') ?? null,
+      scenario: null,
+      steps: [],
       foreign: 0,
     },
     async *streams() {

@@ -5,7 +5,8 @@ import { type PlayedRun, type Stretch, stretchAfter, stretchOf } from './windows
 
 /** What became of an expectation. */
 export interface Answer {
-  /** Its name, or its own words. */
+  readonly name: string | null;
+  /** In words. */
   readonly expectation: string;
   /** `undecided`: too few requests, or the run did not come so far; not met, either. */
   readonly verdict: 'met' | 'missed' | 'undecided';
@@ -39,7 +40,8 @@ export function answers(run: PlayedRun, samples: Sampler): readonly Answer[] {
 function answer({ of, name, during, that }: Expectation, samples: readonly Sample[], run: PlayedRun): Answer {
   const stretch = that.kind === 'recovered' ? stretchAfter(that.after, run) : stretchOf(during, run);
   const base = {
-    expectation: name ?? expectationText({ of, name, during, that }),
+    name,
+    expectation: expectationText({ of, name, during, that }),
     limit: limitOf(that),
     unit: UNITS[that.kind],
     needed: neededFor(that),

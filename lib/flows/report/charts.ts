@@ -15,8 +15,15 @@ const PERCENTILES = [
   [0.5, 'p50'],
 ] as const;
 
+/** Something that was done to the run. */
+export interface ChartMark {
+  /** Since the chart's start. */
+  readonly atMs: number;
+  readonly text: string;
+}
+
 /** Percentiles over time as lines, failed requests as marks at the foot; a table of the same numbers is below it. */
-export function latencyChart({ flows, bucketMs }: RunSeries): string {
+export function latencyChart({ flows, bucketMs }: RunSeries, marks: readonly ChartMark[] = []): string {
   const rows = flows.buckets.map((bucket, index) => ({ index, bucket }));
   const known = rows.filter(({ bucket }) => bucket.duration.count > 0);
   const most = Math.max(1e-3, ...known.map(({ bucket }) => bucket.duration.percentile(0.99)));
@@ -47,6 +54,13 @@ export function latencyChart({ flows, bucketMs }: RunSeries): string {
     const height = 4 + (16 * bucket.errors) / bucket.count;
     lines.push(
       `<rect class="failed" x="${fixed(at(index) - width / 2)}" y="${fixed(HEIGHT - BOTTOM - height)}" width="${fixed(width)}" height="${fixed(height)}"><title>${bucket.errors} of ${bucket.count} failed</title></rect>`,
+    );
+  }
+  for (const { atMs, text } of marks) {
+    if (atMs < 0 || atMs > spanMs) continue;
+    const left = fixed(x(atMs));
+    lines.push(
+      `<g class="mark"><title>${escapeXml(`${secondsText(atMs)}: ${text}`)}</title><path d="M${left} ${TOP}V${HEIGHT - BOTTOM}"/><path class="flag" d="M${left} ${TOP}l7 4l-7 4Z"/></g>`,
     );
   }
   let labelY = Number.NEGATIVE_INFINITY;

@@ -1,8 +1,8 @@
 import { escapeXml } from '../formats/escape-xml';
 import { errorText, msText, rateText, type ServiceMap } from '../formats/service-map';
 import { mapSvg } from '../formats/svg';
-import type { RunReport } from '../run-report';
-import { histogramChart, latencyChart, secondsText, sparkline, whole } from './charts';
+import type { ReportedScenario, RunReport } from '../run-report';
+import { type ChartMark, histogramChart, latencyChart, secondsText, sparkline, whole } from './charts';
 import { completeness } from './completeness-section';
 import type { RunSeries } from './run-series';
 
@@ -92,9 +92,17 @@ function cards({ report: { statistics, requests, window }, series }: Overview): 
   return `<section aria-label="Summary"><dl class="cards">${items.join('')}</dl></section>\n`;
 }
 
-function latency({ series, total }: Overview): string {
+function latency({ report: { scenario }, series, total }: Overview): string {
   if (total === 0) return '';
-  return `<section aria-labelledby="latency"><h2 id="latency">Latency</h2><div class="charts"><div><h3>Over the run</h3>${latencyChart(series)}</div><div><h3>Distribution</h3>${histogramChart(series)}</div></div></section>\n`;
+  const zeroMs = scenario ? Date.parse(scenario.startTime) - series.startAt : 0;
+  const marks = (scenario?.steps ?? []).map(({ doneMs, did }): ChartMark => ({ atMs: zeroMs + doneMs, text: did }));
+  const told = scenario ? `<p class="hint">${scenarioText(scenario)}</p>` : '';
+  return `<section aria-labelledby="latency"><h2 id="latency">Latency</h2><div class="charts"><div><h3>Over the run</h3>${latencyChart(series, marks)}${told}</div><div><h3>Distribution</h3>${histogramChart(series)}</div></div></section>\n`;
+}
+
+function scenarioText({ name, steps }: ReportedScenario): string {
+  const items = steps.map(({ doneMs, did }) => `${secondsText(doneMs)} ${did}`);
+  return escapeXml(`Scenario ${name}: ${items.join('; ') || 'no step was made'}.`);
 }
 
 function map({ map: services, report }: Overview): string {

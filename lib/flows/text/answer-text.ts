@@ -7,12 +7,13 @@ export function answerLines(scenario: string, answers: readonly Answer[]): reado
   return [`scenario ${scenario}: ${met} of ${answers.length} expectations met`, ...answers.map(answerLine)];
 }
 
-function answerLine({ expectation, verdict, measured, unit, window, samples, why }: Answer): string {
+function answerLine({ name, expectation, verdict, measured, unit, window, samples, why }: Answer): string {
   const label = verdict === 'met' ? 'met       ' : verdict === 'missed' ? 'MISSED    ' : 'UNDECIDED ';
   const value = why ?? valueText(measured, unit);
   const stretch = window === null ? '' : `, ${seconds(window.fromMs)} to ${seconds(window.toMs)} s`;
   const count = why === null ? `, ${samples} requests` : '';
-  return `  ${label} ${expectation}: ${value}${stretch}${count}`;
+  const what = `${name === null ? '' : `${name}: `}${expectation}`;
+  return `  ${label} ${what}: ${value}${stretch}${count}`;
 }
 
 function valueText(measured: number | null, unit: Answer['unit']): string {

@@ -1,5 +1,5 @@
 import type { Flow } from '../flow';
-import type { ReportWithFlows, RunReport } from '../run-report';
+import type { ReportedScenario, ReportWithFlows, RunReport } from '../run-report';
 import { clockText } from './clock-text';
 import { cut, millis, paint, printable, type Style, whole } from './style';
 import { type Cell, type Column, table } from './table';
@@ -20,6 +20,7 @@ export function* reportText(
   options: TextOptions = {},
 ): Generator<string> {
   yield* summary(report, style);
+  if (report.scenario) yield* scenarioLines(report.scenario, style);
   if (options.tables !== false && report.statistics.flows > 0) {
     yield '';
     yield* endpoints(report, style);
@@ -54,6 +55,18 @@ function* summary(report: RunReport, style: Style): Generator<string> {
     yield paint(style, 'yellow', cut(`  ! ${printable(warning)}`, style.width, style));
   }
   if (report.warnings.length > 20) yield paint(style, 'yellow', `  ! and ${report.warnings.length - 20} more warnings`);
+}
+
+/** Each step when it was done with. */
+function* scenarioLines({ name, steps }: ReportedScenario, style: Style): Generator<string> {
+  yield `  scenario  ${printable(name)}`;
+  for (const { doneMs, did, step, what, problem, instances } of steps) {
+    const missed = instances.filter(({ taken }) => !taken).map(({ instance }) => instance);
+    const text = problem === null ? did : `${what} of ${step} failed: ${problem}`;
+    const not = missed.length > 0 ? `; not taken by ${missed.join(', ')}` : '';
+    const line = cut(`${(doneMs / 1000).toFixed(1).padStart(9)} s  ${printable(text + not)}`, style.width, style);
+    yield problem === null && missed.length === 0 ? line : paint(style, 'yellow', line);
+  }
 }
 
 const NUMBERS = (...titles: readonly string[]): readonly Column[] => titles.map((title) => ({ title, align: 'right' }));

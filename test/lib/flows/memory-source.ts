@@ -18,6 +18,8 @@ export function memorySource({ run, files, manifest = [], chunkBytes }: MemoryLo
     manifest: {
       start: (manifest.find(({ record }) => record === 'start') as ManifestStart | undefined) ?? null,
       end: (manifest.find(({ record }) => record === 'end') as ManifestEnd | undefined) ?? null,
+      scenario: null,
+      steps: [],
       foreign: 0,
     },
     async *streams() {
