@@ -71,9 +71,13 @@ export async function callOnce(
       ? await guarded(guards, instruction, span, caller, repetition, attempt)
       : await makeAttempt(instruction, span, caller, repetition, attempt);
     if (result.ok) return kind === 'send' ? NOTHING : { responses: result.text, failure: undefined };
-    if (endsCall(result.kind) || !mayRetry(step, attempt, result.status)) return failed(instruction, result);
-    if (guards?.budget && !mayAdd(guards.budget, instruction, span, caller, repetition, attempt)) {
-      return failed(instruction, result);
+    if (
+      endsCall(result.kind) ||
+      !mayRetry(step, attempt, result.status) ||
+      (guards?.budget && !mayAdd(guards.budget, instruction, span, caller, repetition, attempt))
+    ) {
+      if (guards?.fallback === undefined || result.kind === 'DEADLINE') return failed(instruction, result);
+      return fallBack(guards.fallback, instruction, span, caller, repetition, attempt);
     }
     const wait = backoffMs(step, span.draws, repetition, attempt);
     // Waiting only to find the deadline passed helps nobody: the attempt then says at once that it can't start.
@@ -117,6 +121,19 @@ function mayAdd(
   const decision = decisionField({ callee: instruction.step.service, ...budget.counts(now) });
   caller.log.event(span.log, 'RETRY_BUDGET_EXHAUSTED', fieldsOf(instruction, span, repetition, attempt) + decision);
   return false;
+}
+
+function fallBack(
+  responses: string,
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  repetition: number,
+  attempt: number,
+): Outcome {
+  const decision = decisionField({ bytes: Buffer.byteLength(responses) });
+  caller.log.event(span.log, 'FALLBACK_USED', fieldsOf(instruction, span, repetition, attempt) + decision);
+  return { responses, failure: undefined };
 }
 
 async function makeAttempt(

@@ -61,6 +61,7 @@ export const KIND = {
   BREAKER_CLOSED: 10,
   REQUEST_SHED: 11,
   RETRY_BUDGET_EXHAUSTED: 12,
+  FALLBACK_USED: 13,
 } as const satisfies Partial<Record<EventKind, number>>;
 
 export function isDecision(kind: number): boolean {

@@ -28,7 +28,15 @@ const breaker = open({
   openMs: time,
   probes: number({ min: 1, whole: true }),
 });
+const fallback: Shape = {
+  schema: {},
+  check(value, where, context) {
+    const isBody = isObject(value) && value.body !== undefined;
+    if (!isBody) open({ bytes: number({ min: 0, max: MOST, whole: true }) }).check(value, where, context);
+  },
+};
 const policies: Fields = { breaker, bulkhead: limit };
+const callPolicies: Fields = { ...policies, fallback };
 
 const outgoing: Fields = {
   id: words,
@@ -51,7 +59,7 @@ const outgoing: Fields = {
 const step: Shape = recursive('resolvedStep', () => stepShape);
 const group = open({ id: words, steps: list(step) });
 const kinds: Readonly<Record<string, Shape>> = {
-  call: open(outgoing, policies),
+  call: open(outgoing, callPolicies),
   send: open(outgoing, policies),
   parallel: group,
   sequence: group,

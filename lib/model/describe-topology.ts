@@ -49,6 +49,7 @@ export interface FaultDescription {
 export interface CalleeDescription {
   readonly service: string;
   readonly kind: 'call' | 'send';
+  /** A failure is tolerated, by a fallback too. */
   readonly optional: boolean;
   /** How many for each request that the caller handles. */
   readonly expected: number;
@@ -99,9 +100,10 @@ function describeService(service: Service, visits: ReadonlyMap<string, number>, 
     const own = visits.get(nodeName(service.name, endpoint.key)) ?? 0;
     const part = handled > 0 ? own / handled : 1 / endpoints.length;
     for (const { step, expected } of expectedRequests(endpoint)) {
-      const key = `${step.service} ${step.kind} ${step.optional}`;
+      const optional = step.optional || step.fallback !== undefined;
+      const key = `${step.service} ${step.kind} ${optional}`;
       const before = callees.get(key)?.expected ?? 0;
-      const { kind, optional } = step;
+      const { kind } = step;
       callees.set(key, { service: step.service, kind, optional, expected: before + part * expected });
     }
   }

@@ -106,8 +106,9 @@ function walkCall(step: Outgoing, walk: Walk, sideBySide: boolean): Outcome {
   const count = repetitions(step, walk.context);
   for (let repetition = 0; repetition < count; repetition++) {
     const outcome = walkAttempts(step, walk, repetition);
-    outcomes.push(step.optional ? { ...outcome, failed: false } : outcome);
-    if (outcome.failed && !step.optional && !sideBySide) break;
+    const tolerated = step.optional || step.fallback !== undefined;
+    outcomes.push(tolerated ? { ...outcome, failed: false } : outcome);
+    if (outcome.failed && !tolerated && !sideBySide) break;
   }
   if (sideBySide) return together(outcomes);
   return { ms: outcomes.reduce((sum, { ms }) => sum + ms, 0), failed: outcomes.some(({ failed }) => failed) };

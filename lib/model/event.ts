@@ -28,7 +28,8 @@ export type DecisionKind =
   | 'BREAKER_HALF_OPENED'
   | 'BREAKER_CLOSED'
   | 'REQUEST_SHED'
-  | 'RETRY_BUDGET_EXHAUSTED';
+  | 'RETRY_BUDGET_EXHAUSTED'
+  | 'FALLBACK_USED';
 
 export interface Event {
   /** Wall clock of the host, `2026-11-21T05:44:29.123Z`. */
@@ -142,6 +143,8 @@ export interface Decision {
   /** RETRY_BUDGET_EXHAUSTED: calls and retries in its window. */
   readonly calls?: number;
   readonly retries?: number;
+  /** FALLBACK_USED: of the answer in the place of the callee's. */
+  readonly bytes?: number;
   /** REQUEST_SHED: the limit that is reached, and the places to wait. */
   readonly limit?: number;
   readonly queue?: number;

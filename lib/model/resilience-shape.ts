@@ -1,4 +1,5 @@
-import { describe, named, number, object, type Report, refine, type Shape } from './shape';
+import { LIMITS } from './contract';
+import { describe, named, number, object, type Report, refine, type Shape, show } from './shape';
 
 /** What policies may look like where they are written. */
 
@@ -37,6 +38,36 @@ export const retryBudget = object({
   windowMs,
 });
 
+/** Above this an answer is better made by `bytes`. */
+const MOST_FALLBACK_BYTES = 65_536;
+
+const json: Shape = {
+  schema: {},
+  check(value, where, { report }) {
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(value);
+    } catch {
+      // It contains itself, or a bigint.
+    }
+    if (text === undefined) report(where, `${show(value)} is no JSON value`, 'give one, or bytes in its place');
+    else if (text.length > MOST_FALLBACK_BYTES)
+      report(
+        where,
+        `its JSON has ${text.length} characters`,
+        `give at most ${MOST_FALLBACK_BYTES}, or bytes in its place`,
+      );
+  },
+};
+
+export const fallback = refine(
+  object({ body: json, bytes: number({ min: 0, max: LIMITS.bodyBytes, whole: true }) }),
+  (value, where, report) => {
+    const { body, bytes } = value as Readonly<Record<string, unknown>>;
+    if (body !== undefined && bytes !== undefined) report(where, 'it has both body and bytes', 'keep one of them');
+  },
+);
+
 /** The shape, or `false`, which switches a default off. */
 function orFalse(shape: Shape): Shape {
   return {
@@ -59,4 +90,9 @@ export const callPolicies: Readonly<Record<string, Shape>> = {
     'When calls to a failing callee are rejected without being sent.',
     orFalse(named('breaker', breaker)),
   ),
+};
+
+/** What calls alone may state. */
+export const answerPolicies: Readonly<Record<string, Shape>> = {
+  fallback: describe('An answer in the place of a failed call, which is tolerated then.', fallback),
 };

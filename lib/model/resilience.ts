@@ -51,6 +51,19 @@ export interface RetryBudgetSpec {
 
 export type RetryBudget = Required<RetryBudgetSpec>;
 
+/**
+ * An answer in the place of a call that failed, which is tolerated then: `body`, any JSON value; or the callee's name with so
+ * many bytes of filler.
+ */
+export type FallbackSpec =
+  | { readonly body: unknown }
+  | {
+      /** @default 0 */
+      readonly bytes?: number;
+    };
+
+export type Fallback = { readonly body: unknown } | { readonly bytes: number };
+
 /** What a call may state of its callee's protection; `false` switches a default off. */
 export interface CallPolicySpecs {
   /** One for all calls of a process to the same service with the same settings. @default none */
@@ -59,10 +72,17 @@ export interface CallPolicySpecs {
   readonly bulkhead?: LimitSpec | false;
 }
 
+/** What only a call may state: a `send` brings no answer. */
+export interface AnswerPolicySpecs {
+  /** Not where the request's own deadline passed. @default none */
+  readonly fallback?: FallbackSpec;
+}
+
 /** The same resolved: what is not stated is absent, so that a topology without it stays the value that it was. */
 export interface CallPolicies {
   readonly breaker?: Breaker;
   readonly bulkhead?: Limit;
+  readonly fallback?: Fallback;
 }
 
 export function resolveLimit({ limit, queue = 0 }: LimitSpec): Limit {
@@ -73,12 +93,17 @@ export function resolveRetryBudget({ ratio = 0.2, minPerSecond = 1, windowMs = 1
   return { ratio, minPerSecond, windowMs };
 }
 
-export function resolveCallPolicies(own: CallPolicySpecs, defaults: CallPolicySpecs = {}): CallPolicies {
+export function resolveCallPolicies(
+  own: CallPolicySpecs & AnswerPolicySpecs,
+  defaults: CallPolicySpecs = {},
+): CallPolicies {
+  const { fallback } = own;
   const breaker = own.breaker ?? defaults.breaker;
   const bulkhead = own.bulkhead ?? defaults.bulkhead;
   return {
     ...(breaker && { breaker: resolveBreaker(breaker) }),
     ...(bulkhead && { bulkhead: resolveLimit(bulkhead) }),
+    ...(fallback && { fallback: 'body' in fallback ? { body: fallback.body } : { bytes: fallback.bytes ?? 0 } }),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Distribution } from './distribution';
 import type { CrashSignal, FaultPosition } from './fault';
-import type { CallPolicySpecs, LimitSpec, RetryBudgetSpec } from './resilience';
+import type { AnswerPolicySpecs, CallPolicySpecs, LimitSpec, RetryBudgetSpec } from './resilience';
 import type { ScenarioSpec } from './scenario-spec';
 
 /**
@@ -103,7 +103,7 @@ interface Identified {
 }
 
 /** A synchronous call. */
-export interface CallSpec<R extends string = string> extends Identified, CallPolicySpecs {
+export interface CallSpec<R extends string = string> extends Identified, CallPolicySpecs, AnswerPolicySpecs {
   readonly call: R;
   /** @default the endpoint's; for a default endpoint GET, or POST where `requestBytes` is given */
   readonly method?: string;

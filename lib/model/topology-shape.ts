@@ -1,7 +1,7 @@
 import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
 import { callFault, endpointRule, serviceRule, stepFault } from './fault-shape';
-import { breaker, callPolicies, concurrency, limit, retryBudget } from './resilience-shape';
+import { answerPolicies, breaker, callPolicies, concurrency, limit, retryBudget } from './resilience-shape';
 import { scenarioShape, scenariosShape } from './scenario-shape';
 import {
   byType,
@@ -87,7 +87,7 @@ const outgoing = {
   faults: callFaults,
   ...callPolicies,
 };
-const call = object({ call: callee, method: choice(METHODS), ...outgoing }, ['call']);
+const call = object({ call: callee, method: choice(METHODS), ...outgoing, ...answerPolicies }, ['call']);
 const send = object({ send: callee, ...outgoing }, ['send']);
 const group = (key: string): Shape => object({ [key]: list(step, { min: 1 }), id }, [key]);
 const weight = number({ min: 0, max: 1e9 });

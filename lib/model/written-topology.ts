@@ -82,7 +82,7 @@ function writtenStep(step: Step): unknown {
 }
 
 function writtenOutgoing(step: Outgoing) {
-  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker, bulkhead } = step;
+  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker, bulkhead, fallback } = step;
   return {
     probability,
     count,
@@ -93,6 +93,7 @@ function writtenOutgoing(step: Outgoing) {
     faults: faults.map(({ fault, probability: drawn }) => ({ ...fault, probability: drawn })),
     ...(breaker && { breaker: writtenBreaker(breaker) }),
     ...(bulkhead && { bulkhead }),
+    ...(fallback && { fallback }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Breaker, RetryBudget as BudgetSettings, Limit } from '../../lib/model/resilience';
 import type { Outgoing } from '../../lib/model/topology';
 import { type CircuitBreaker, circuitBreaker } from './circuit-breaker';
+import { fallbackResponse } from './fallback';
 import { type Limiter, limiter } from './limiter';
 import { type RetryBudget, retryBudget } from './retry-budget';
 
@@ -9,6 +10,8 @@ export interface CallGuards {
   readonly breaker: CircuitBreaker | undefined;
   readonly bulkhead: Limiter | undefined;
   readonly budget: RetryBudget | undefined;
+  /** Stands among the responses when the call has failed. */
+  readonly fallback: string | undefined;
 }
 
 /**
@@ -51,13 +54,14 @@ function pool<S, T>(make: (settings: S) => T, before: ReadonlyMap<string, T> = n
 
 /** Undefined where the step states no policy: nobody then asks any. */
 export function guardsOf(
-  { service, breaker, bulkhead, retries: { budget } }: Outgoing,
+  { service, breaker, bulkhead, fallback, retries: { budget } }: Outgoing,
   states: PolicyStates,
 ): CallGuards | undefined {
-  if (!breaker && !bulkhead && !budget) return undefined;
+  if (!breaker && !bulkhead && !budget && !fallback) return undefined;
   return {
     breaker: breaker && states.breakers.of(service, breaker),
     bulkhead: bulkhead && states.bulkheads.of(service, bulkhead),
+    fallback: fallback && fallbackResponse(service, fallback),
     budget: budget && states.budgets.of(service, budget),
   };
 }

@@ -91,7 +91,10 @@ function arbitraryStep(index: number, services: number, depth: number): fc.Arbit
     },
     { requiredKeys: ['callee'] },
   );
-  const call = outgoing.map(({ callee, ...options }) => ({ call: callee, ...options }));
+  const fallback = fc.constantFrom(undefined, {}, { bytes: 10 }, { body: null });
+  const call = fc
+    .tuple(outgoing, fallback)
+    .map(([{ callee, ...options }, instead]) => ({ call: callee, ...options, ...(instead && { fallback: instead }) }));
   const send = outgoing.map(({ callee, ...options }) => ({
     send: `${callee.split(' ')[0]} POST /orders/:id`,
     ...options,

@@ -447,6 +447,12 @@ export function simulateInto(
       const message = `${step.id}: ${outcome.kind ?? outcome.status}`;
       const deadline = outcome.kind === 'DEADLINE';
       if (deadline || !mayRetry(step, attempt, outcome.status)) {
+        if (step.kind === 'call' && step.fallback && !deadline) {
+          const callPlace = formatHash(childPlace(span.place, hashText(step.id), repetition, attempt));
+          const used = { callPlace, step: step.id, repetition, attempt, callee: `${step.service} ${step.endpoint}` };
+          emit(span, at, { event: 'FALLBACK_USED', ...used, decision: { bytes: 1 } });
+          return { at: at + 0.01 };
+        }
         if (step.optional) return { at };
         const error: EventError = { kind: deadline ? 'DEADLINE' : 'STEP_FAILED', message };
         return { at, failure: { status: deadline ? 504 : 502, error } };

@@ -1,3 +1,4 @@
+import { childPlace, formatHash, type Hash, hashText } from '../../model/draw';
 import type { DecisionKind, Event } from '../../model/event';
 import { stepsWithin } from '../../model/resolve';
 import type { SlicedService } from '../../model/slice';
@@ -15,6 +16,7 @@ const SETTINGS: Readonly<Record<DecisionKind, { readonly name: string; readonly 
   BREAKER_HALF_OPENED: { name: 'a breaker', of: (step) => step?.breaker },
   BREAKER_CLOSED: { name: 'a breaker', of: (step) => step?.breaker },
   RETRY_BUDGET_EXHAUSTED: { name: 'a retry budget', of: (step) => step?.retries.budget },
+  FALLBACK_USED: { name: 'a fallback', of: (step) => step?.fallback },
   REQUEST_SHED: { name: 'a limit', of: (_step, endpoint, service) => endpoint.concurrency ?? service.concurrency },
 };
 
@@ -23,22 +25,31 @@ export function checkDecisions(
   span: SpanRecord,
   endpoint: Endpoint,
   service: SlicedService,
+  place: Hash,
   findings: Findings,
   report: Report,
 ): void {
   for (const event of span.decisions) {
     const { name, of } = SETTINGS[event.event as DecisionKind];
-    const { step: id = null } = event;
-    if (of(stepOf(event, endpoint), endpoint, service)) explain(findings, event.event);
-    else {
-      const at = id === null ? `${span.service} ${endpoint.key}` : `${id} of ${span.service} ${endpoint.key}`;
-      report(
-        'extra-decision',
-        id,
-        `${name} of ${at}`,
-        event.event,
-        `${event.event} at ${at}, which states no such policy`,
-      );
+    const { step: id = null, callee = 'none', repetition = 0, attempt = 1 } = event;
+    const step = stepOf(event, endpoint);
+    const at = id === null ? `${span.service} ${endpoint.key}` : `${id} of ${span.service} ${endpoint.key}`;
+    if (!of(step, endpoint, service)) {
+      const text = `${event.event} at ${at}, which states no such policy`;
+      report('extra-decision', id, `${name} of ${at}`, event.event, text);
+      continue;
+    }
+    explain(findings, event.event);
+    if (!step) continue;
+    const [rightCallee, rightPlace] = [
+      `${step.service} ${step.endpoint}`,
+      formatHash(childPlace(place, hashText(step.id), repetition, attempt)),
+    ];
+    if (callee !== rightCallee)
+      report('wrong-callee', id, rightCallee, callee, `${event.event} at ${at} names ${callee}`);
+    if (event.callPlace !== rightPlace) {
+      const text = `${event.event} at ${at} carries a place that does not follow from the caller's`;
+      report('wrong-place', id, rightPlace, event.callPlace ?? 'none', text);
     }
   }
 }

@@ -81,7 +81,7 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
   }
   checkOrder(span, report);
   checkStatusesAgree(span, report);
-  checkDecisions(span, endpoint, described.service, findings, report);
+  checkDecisions(span, endpoint, described.service, place, findings, report);
   const refusal = result?.error && loggedCause(result.error.kind)?.nothingRan === true;
   if (refusal) {
     checkRefused(span, context, report);

@@ -214,6 +214,16 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         event.event === kind && event.step === step.id && event.repetition === repetition && event.attempt === attempt,
     );
 
+  /** Whether the call that failed with this attempt was answered by its fallback. */
+  const fellBack = (step: Outgoing, repetition: number, { attempt }: Attempt): boolean => {
+    if (decided('FALLBACK_USED', step, repetition, attempt)) return true;
+    if (step.fallback && !uncertain) {
+      const text = `${step.id} failed with attempt ${attempt}, and its fallback was not used`;
+      report('missing-decision', step.id, 'FALLBACK_USED', 'none', text);
+    }
+    return false;
+  };
+
   /** One repetition with all its attempts. */
   const walkCall = (step: Outgoing, repetition: number): Ended => {
     const call = span.calls.get(callKey(step.id, repetition));
@@ -245,6 +255,10 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       const outcome = outcomeOf(step, attempt, faced);
       if (outcome === 'unknown') return { how: 'unknown', seqs: [call.firstSeq, call.lastSeq], minimumMs };
       if (outcome === 'well') {
+        if (decided('FALLBACK_USED', step, repetition, attempt.attempt)) {
+          const text = `${step.id} was answered, and its fallback used all the same`;
+          report('extra-decision', step.id, 'no fallback', 'FALLBACK_USED', text);
+        }
         ended = 'well';
         expected = Number.POSITIVE_INFINITY;
       } else if (outcome.outOfTime) {
@@ -261,7 +275,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         if (next && !(next.connections[0]?.outcome?.error?.kind === 'DEADLINE')) minimumMs += wait;
         if (next) explain(findings, 'retry');
       } else {
-        ended = step.optional ? 'well' : 'failed';
+        ended = step.optional || fellBack(step, repetition, attempt) ? 'well' : 'failed';
         if (step.optional) explain(findings, 'optional call failed');
         expected = Number.POSITIVE_INFINITY;
       }

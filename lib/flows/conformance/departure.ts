@@ -29,6 +29,8 @@ export type DepartureKind =
   | 'wrong-fault'
   /** A breaker, a limit or another policy decided where the topology states none. */
   | 'extra-decision'
+  /** A call failed, and its fallback was not used. */
+  | 'missing-decision'
   /** The log is incomplete: what happened there is unknown, which is not the same as wrong. */
   | 'lost';
 

@@ -40,6 +40,21 @@ const TABLE: readonly (readonly [rule: string, value: unknown, ...faults: readon
     calling({ breaker: { windowMs: 1_000 } }),
     `${at}.breaker.windowMs: it belongs to errorRate; give errorRate too`,
   ],
+  [
+    'a fallback of two kinds',
+    calling({ fallback: { body: 1, bytes: 1 } }),
+    `${at}.fallback: it has both body and bytes; keep one of them`,
+  ],
+  [
+    'a fallback that is no JSON',
+    calling({ fallback: { body: () => 1 } }),
+    `${at}.fallback.body: [object Function] is no JSON value; give one, or bytes in its place`,
+  ],
+  [
+    'a fallback of a send',
+    { services: { web: { edge: true, steps: [{ send: 'b', fallback: {} }] }, b: {} } },
+    'services.web.steps[0].fallback: unknown key; use send, id, probability, count, timeoutMs, retries, requestBytes, optional, faults, bulkhead or breaker',
+  ],
   ['a default that is switched off', calling({ breaker: false }, { defaults: { breaker: {} } })],
   [
     'true in the place of settings',
@@ -79,7 +94,12 @@ test('a topology without policies is the value that it was before there were any
 });
 
 test('what is resolved passes where a running node, or a live change, has it checked again', (t) => {
-  const policies = { breaker: { errorRate: 0.2, consecutiveFailures: 9 } };
+  const policies = {
+    breaker: { errorRate: 0.2, consecutiveFailures: 9 },
+    bulkhead: { limit: 3 },
+    retries: { max: 1, budget: {} },
+    fallback: { body: null },
+  };
   const topology = resolved(calling(policies, { defaults: {} }));
   t.deepEqual(topologyFaults(topology), []);
   const slice = sliceOf(topology, 'web');

@@ -62,6 +62,16 @@ const retrying = (stack: object, budget?: object): TopologySpec =>
     },
   }) as TopologySpec;
 
+const replaced = (stack: object, fallback?: object): TopologySpec =>
+  ({
+    name: 'guarded',
+    defaults: stack,
+    services: {
+      web: { edge: true, calls: [{ call: 'data', retries: { max: 1, backoffMs: 1 }, fallback }] },
+      data: { faults: [{ type: 'error', at: 'before', probability: 0.7 }] },
+    },
+  }) as TopologySpec;
+
 for (const stack of STACKS) {
   const name = `${stack.server} with ${stack.client}`;
 
@@ -104,5 +114,17 @@ for (const stack of STACKS) {
     t.true((well.explained.RETRY_BUDGET_EXHAUSTED ?? 0) > 0);
     const found = checked(events, retrying(stack)).departures;
     t.true(found.some(({ kind, actual }) => kind === 'extra-decision' && actual === 'RETRY_BUDGET_EXHAUSTED'));
+  });
+
+  test(`${name}: a fallback is explained where it stands, flagged where not, and missed where it was due`, async (t) => {
+    const events = await runOf(t, replaced(stack, { bytes: 5 }), 20);
+    const well = checked(events, replaced(stack, { bytes: 5 }));
+    t.deepEqual(well.departures, []);
+    t.true((well.explained.FALLBACK_USED ?? 0) > 0);
+    const found = checked(events, replaced(stack)).departures;
+    t.true(found.some(({ kind, actual }) => kind === 'extra-decision' && actual === 'FALLBACK_USED'));
+    const without = await runOf(t, replaced(stack), 20);
+    const missed = checked(without, replaced(stack, { bytes: 5 })).departures;
+    t.true(missed.some(({ kind }) => kind === 'missing-decision'));
   });
 }
