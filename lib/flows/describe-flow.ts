@@ -1,6 +1,6 @@
 import { type NodeOrdering, orderings } from './clocks/orderings';
 import { type Placement, placeFlow } from './clocks/place-flow';
-import type { RunClocks } from './clocks/run-clocks';
+import { eachSpan, type RunClocks } from './clocks/run-clocks';
 import { isWhole } from './completeness';
 import {
   DECISIONS,
@@ -19,6 +19,8 @@ import {
 } from './event-record';
 import type { Call, Flow, Ordering, Span, SpanDecision, SpanFault } from './flow';
 import { hasId, type SpanTable } from './group-spans';
+import type { Expectation } from './inference/expectation';
+import { inferExpected } from './inference/infer-expected';
 import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
 import type { CallNode, FlowNode, SpanNode } from './span-node';
@@ -31,6 +33,8 @@ export interface Describing {
   readonly names: Interner;
   readonly processes: readonly ProcessLog[];
   readonly clocks: RunClocks;
+  /** What the topology says of lost requests; null where it is not known. */
+  readonly expectation: Expectation | null;
 }
 
 /** A flow while it is described. */
@@ -67,9 +71,10 @@ export function describeFlow(flow: FlowNode, describing: Describing): Flow {
   const context = { ...describing, placement, origin: start, orders };
   const traceId = hexOf(words, root.record + WORD.TRACE, 4);
   const clientCall = client?.calls[0];
-  return {
+  const key = keyOf(flow, words);
+  const described: Flow = {
     traceId,
-    key: keyOf(flow, words) ?? traceId,
+    key: key ?? traceId,
     startTime: isoTime(wallMillis(words, start)),
     durationMs: known(flowDurationMs(flow, table)),
     status: flowStatus(flow) || null,
@@ -80,6 +85,8 @@ export function describeFlow(flow: FlowNode, describing: Describing): Flow {
     orphans: flow.orphans.map((orphan) => describeSpan(orphan, context, placement.offsetMs(firstEvent(table, orphan)))),
     orderings: ordered.map((ordering) => describeOrdering(ordering, describing)),
   };
+  const isDoubtful = key === undefined || flow.warnings.some(({ kind }) => kind === 'second-root' || kind === 'cycle');
+  return describing.expectation === null || isDoubtful ? described : inferExpected(described, describing.expectation);
 }
 
 function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
@@ -107,6 +114,7 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
     decisions: span.decisions.map((record) => describeDecision(record, frame, context)),
     complete: isWhole(span),
     inferred: span.inferred,
+    ...(span.inferred && { inferredFrom: 'caller' as const }),
     critical: span.critical,
     calls: span.isClient
       ? []
@@ -291,13 +299,19 @@ function inOrder(calls: readonly CallNode[], words: Int32Array): readonly CallNo
   return [...calls].sort((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
 }
 
-function keyOf({ root, client }: FlowNode, words: Int32Array): string | undefined {
+/** As the beginning of any of its requests tells; undefined where all of those are lost. */
+function keyOf({ root, client, orphans }: FlowNode, words: Int32Array): string | undefined {
+  const of = (record: number): string => extraOf(words, record).key ?? hexOf(words, record + WORD.TRACE, 4);
   const sent = client?.calls[0]?.sent ?? -1;
-  for (const record of [root.received, sent]) {
-    const key = record >= 0 ? extraOf(words, record).key : undefined;
-    if (key !== undefined) return key;
+  if (root.received >= 0) return of(root.received);
+  if (sent >= 0) return of(sent);
+  let key: string | undefined;
+  for (const top of [root, ...orphans]) {
+    eachSpan(top, ({ received }) => {
+      if (received >= 0) key ??= of(received);
+    });
   }
-  return undefined;
+  return key;
 }
 
 function errorOf({ error, result, ended }: SpanNode, words: Int32Array): Span['error'] {

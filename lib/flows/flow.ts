@@ -89,8 +89,14 @@ export interface Span {
   readonly decisions: readonly SpanDecision[];
   /** All its events are there. */
   readonly complete: boolean;
-  /** None of its events is there; what is told of it comes from its caller. */
+  /** None of its events is there; what is told of it comes from elsewhere. */
   readonly inferred: boolean;
+  /**
+   * Of an inferred span: `caller`, whose events tell of it; or `topology`: its caller's are lost too, but the steps, the
+   * draws and what is left prove that it was there. Where no event names its `requestId` that is made up (zeros of a
+   * `caller`'s), its times are those of the span above, and `instance` is `?`.
+   */
+  readonly inferredFrom?: 'caller' | 'topology';
   /** The flow's end waited for it. */
   readonly critical: boolean;
   /** Its attempts to call others, in the order sent. */

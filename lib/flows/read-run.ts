@@ -7,6 +7,7 @@ import { describeFlow } from './describe-flow';
 import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
+import type { Expectation } from './inference/expectation';
 import { type LossTimes, lossTimer } from './lost-stretches';
 import { lastNumbers, type ProcessLoss, processLosses } from './process-losses';
 import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './read-events';
@@ -38,6 +39,8 @@ export interface BatchesAsked {
 export interface Run extends RunSource {
   readonly events: RunEvents;
   readonly losses: readonly ProcessLoss[];
+  /** What the run's topology says of lost requests; null where it is not known. */
+  readonly expectation: Expectation | null;
   /** Flows in batches, as nodes over records: cheap, and valid until the next batch. */
   batches(asked?: BatchesAsked): Generator<FlowBatch>;
   /** The clocks of the run. Where several hosts logged, that goes through all flows once, unless `batches` gathered. */
@@ -59,6 +62,9 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
   const events = await readEvents(source, options);
   const losses = processLosses(events, source);
   const knowledge = knowledgeOf(source, events, losses);
+  const { topology: ran } = source.manifest.start ?? { topology: null };
+  const changed = new Set(events.processes.flatMap((log) => (log.changes.length > 0 ? [log.service] : [])));
+  const expectation = ran && { topology: ran, changed };
 
   let known: RunClocks | undefined;
   let timed: ReadonlyMap<number, LossTimes> | undefined;
@@ -105,7 +111,7 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
     for (const { table, flows: nodes } of batches(parts && { only: parts })) {
       for (const node of nodes) {
         if (traceId !== undefined && traceOf(node, table) !== traceId) continue;
-        yield describeFlow(node, { table, ...events, clocks: own });
+        yield describeFlow(node, { table, ...events, clocks: own, expectation });
       }
     }
   }
@@ -123,7 +129,21 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
 
   const { run, topology, manifest, sinceMs } = source;
   const streams = () => source.streams();
-  return { run, topology, manifest, sinceMs, streams, events, losses, batches, clocks, lossTimes, flows, traceIds };
+  return {
+    run,
+    topology,
+    manifest,
+    sinceMs,
+    streams,
+    events,
+    losses,
+    expectation,
+    batches,
+    clocks,
+    lossTimes,
+    flows,
+    traceIds,
+  };
 }
 
 function traceOf({ root }: FlowNode, { words }: SpanTable): string {

@@ -156,7 +156,8 @@ function describe(run: Run, places: readonly Place[]): (place: Place) => Flow {
     for (const { part, table, flows } of run.batches({ only: new Set(places.map((place) => place.part)) })) {
       for (const [index, flow] of flows.entries()) {
         const key = `${part} ${index}`;
-        if (wanted.has(key)) described.set(key, describeFlow(flow, { table, ...run.events, clocks }));
+        if (wanted.has(key))
+          described.set(key, describeFlow(flow, { table, ...run.events, clocks, expectation: run.expectation }));
       }
     }
   }

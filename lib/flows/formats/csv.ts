@@ -46,6 +46,7 @@ const COLUMNS: readonly (readonly [name: string, value: (span: Span, flow: Flow)
   ['inferred', (span) => span.inferred],
   ['order', (span) => orderMark(span).order],
   ['uncertainty_ms', (span) => orderMark(span).uncertaintyMs],
+  ['inferred_from', (span) => span.inferredFrom ?? null],
   ['faults', (span) => (span.faults.length > 0 ? JSON.stringify(span.faults) : null)],
 ];
 

@@ -96,7 +96,11 @@ function prefixed(mark: object): Record<string, unknown> {
 function warningsOf({ span, endKnown }: TraceItem): readonly string[] {
   return [
     ...(endKnown ? [] : ['its end is lost: it may have taken longer']),
-    ...(span?.inferred ? ['all its events are lost: this is what its caller tells'] : []),
+    ...(span?.inferred
+      ? [
+          `all its events are lost: this is what ${span.inferredFrom === 'topology' ? 'the topology proves' : 'its caller tells'}`,
+        ]
+      : []),
     ...(span && !span.inferred && !span.complete ? ['events of it are lost'] : []),
   ];
 }

@@ -69,7 +69,11 @@ function marks({ span }: FlowStep, own: string): string[] {
   if (!span) return [];
   const { order, uncertaintyMs } = orderMark(span);
   const notes = [
-    ...(span.inferred ? ['inferred from its caller'] : span.complete ? [] : ['events lost']),
+    ...(span.inferred
+      ? [`inferred from ${span.inferredFrom === 'topology' ? 'the topology' : 'its caller'}`]
+      : span.complete
+        ? []
+        : ['events lost']),
     ...(order === 'within-clock-error' ? [`order within clock error ${uncertaintyMs ?? ''}`.trim()] : []),
   ];
   return notes.map((note) => `Note over ${own}: ${text(note)}`);

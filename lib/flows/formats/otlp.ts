@@ -142,6 +142,7 @@ function ownAttributes(flow: Flow, { span, call, critical, endKnown }: TraceItem
     'microcosm.self_ms': span?.selfMs,
     'microcosm.complete': span && !span.complete ? false : undefined,
     'microcosm.inferred': span?.inferred || undefined,
+    'microcosm.inferred_from': span?.inferredFrom,
     'microcosm.order': order,
     'microcosm.uncertainty_ms': uncertaintyMs,
     'microcosm.step': call?.step,

@@ -87,6 +87,7 @@ export function encodeFlows(): FlowEncoder {
       'spanFlags',
       (span.complete ? SPAN_FLAG.complete : 0) |
         (span.inferred ? SPAN_FLAG.inferred : 0) |
+        (span.inferredFrom === 'topology' ? SPAN_FLAG.byTopology : 0) |
         (span.critical ? SPAN_FLAG.critical : 0) |
         (order === 'proved' ? SPAN_FLAG.proved : 0) |
         (order === 'within-clock-error' ? SPAN_FLAG.withinError : 0),

@@ -50,7 +50,7 @@ export const COLUMNS = [
 export type Column = (typeof COLUMNS)[number];
 
 export const FLOW_FLAG = { complete: 1, client: 2 } as const;
-export const SPAN_FLAG = { complete: 1, inferred: 2, critical: 4, proved: 8, withinError: 16 } as const;
+export const SPAN_FLAG = { complete: 1, inferred: 2, critical: 4, proved: 8, withinError: 16, byTopology: 32 } as const;
 export const CALL_FLAG = { critical: 1, child: 2, unsent: 4 } as const;
 
 /** What the page is given beside the bytes. */
@@ -94,6 +94,7 @@ export interface ReportSpan {
   readonly message: string | null;
   readonly complete: boolean;
   readonly inferred: boolean;
+  readonly inferredFrom: 'caller' | 'topology' | null;
   readonly critical: boolean;
   readonly order: 'proved' | 'within-clock-error' | null;
   readonly uncertaintyMs: number | null;

@@ -85,7 +85,11 @@ function spanRows(
     ...(span.status !== null && span.status !== 200 ? [String(span.status)] : []),
     ...(span.error ? [span.error.kind] : []),
     ...(callError ? [`caller saw ${callError}`] : []),
-    ...(span.inferred ? ['inferred'] : span.complete ? [] : ['incomplete']),
+    ...(span.inferred
+      ? [span.inferredFrom === 'topology' ? 'inferred by topology' : 'inferred']
+      : span.complete
+        ? []
+        : ['incomplete']),
     ...(span.correctionMs !== 0 ? [`moved ${signed(span.correctionMs)} ms`] : []),
     ...(raw ? [span.startTime.slice(11, 23)] : []),
   ];

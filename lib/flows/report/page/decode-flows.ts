@@ -119,6 +119,7 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       rawAt,
       complete: (flags & SPAN_FLAG.complete) !== 0,
       inferred: (flags & SPAN_FLAG.inferred) !== 0,
+      inferredFrom: flags & SPAN_FLAG.byTopology ? 'topology' : flags & SPAN_FLAG.inferred ? 'caller' : null,
       critical: (flags & SPAN_FLAG.critical) !== 0,
       order: flags & SPAN_FLAG.proved ? 'proved' : flags & SPAN_FLAG.withinError ? 'within-clock-error' : null,
       uncertaintyMs,

@@ -58,7 +58,11 @@ export function waterfallRows({ client, root, orphans }: ReportFlow): WaterfallR
         ...(kind === 'queued' ? ['queued'] : kind === 'orphan' ? ['caller unknown'] : []),
         ...(call ? attemptNotes(call) : []),
         ...(call?.error ? [`caller saw ${call.error}`] : []),
-        ...(span.inferred ? ['inferred'] : span.complete ? [] : ['events lost']),
+        ...(span.inferredFrom
+          ? [`inferred from ${span.inferredFrom === 'topology' ? 'the topology' : 'its caller'}`]
+          : span.complete
+            ? []
+            : ['events lost']),
         ...(span.order === 'within-clock-error' ? ['order within clock error'] : []),
         ...span.faults.map((fault) => `fault ${faultName(fault)}`),
       ],

@@ -27,6 +27,7 @@ const asSpan = (span: Span): ReportSpan => {
   return {
     ...{ service, instance, process, endpoint, requestId, via, offsetMs, correctionMs, durationMs, selfMs },
     ...{ status, complete, inferred, critical },
+    inferredFrom: span.inferredFrom ?? null,
     rawAt: Date.parse(span.startTime),
     error: kind,
     message,
