@@ -171,8 +171,9 @@ async function makeAttempt(
 
     const peer = `${fields},"peer":${quote(instance.name)}`;
     const bytes = body === null ? '' : `,"bytes":${body.length}`;
-    const stamp = log.event(span.log, 'REQUEST_SENT', peer + bytes);
-    const startedAt = performance.now();
+    const sending = log.read();
+    const startedAt = sending.at;
+    const stamp = log.event(span.log, 'REQUEST_SENT', peer + bytes, undefined, sending);
     const timeoutMs = step.timeoutMs === null ? null : step.timeoutMs - delayedMs;
     const cutByDeadline = timeoutMs === null || left <= timeoutMs;
     try {
@@ -249,9 +250,10 @@ function judge(
   }
   const peerRequestId = headers[HEADERS.requestId];
   const from = peerRequestId && REQUEST_ID.test(peerRequestId) ? `,"peerRequestId":"${peerRequestId}"` : '';
-  const duration = roundMs(performance.now() - startedAt);
+  const receipt = caller.log.read();
+  const duration = roundMs(receipt.at - startedAt);
   const fields = `${peer}${from},"status":${status},"durationMs":${duration},"bytes":${body.length}`;
-  caller.log.event(span.log, 'RESPONSE_RECEIVED', fields, hlc);
+  caller.log.event(span.log, 'RESPONSE_RECEIVED', fields, hlc, receipt);
   if (status >= 400) return { ok: false, kind: 'STEP_FAILED', message: `answered ${status}`, status };
   return { ok: true, text };
 }
@@ -282,9 +284,10 @@ function logFailure(
   startedAt: number,
   hlc?: string,
 ): void {
-  const duration = roundMs(performance.now() - startedAt);
+  const reading = caller.log.read();
+  const duration = roundMs(reading.at - startedAt);
   const fields = `${peer},"durationMs":${duration}${errorField({ kind, message })}`;
-  caller.log.event(span.log, 'ERROR', fields, hlc);
+  caller.log.event(span.log, 'ERROR', fields, hlc, reading);
 }
 
 /** The fields of an attempt's events, before any connection of it. */

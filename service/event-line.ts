@@ -39,15 +39,3 @@ export function processFields(fields: ProcessFields): string {
   }
   return text;
 }
-
-let stampedMillis = -1;
-let stampedText = '';
-
-/** The time as ISO text; most events share their millisecond with the one before. */
-export function timestamp(millis: number): string {
-  if (millis !== stampedMillis) {
-    stampedMillis = millis;
-    stampedText = new Date(millis).toISOString();
-  }
-  return stampedText;
-}

@@ -2,8 +2,9 @@ import { createLogger, type LogEntry } from 'winston';
 import Transport from 'winston-transport';
 import type { EventKind } from '../lib/model/event';
 import { type HybridClock, hybridClock } from '../lib/model/hybrid-clock';
+import { type Reading, readClocks } from '../lib/model/reading';
 import { NO_RUN, randomBase32 } from '../lib/model/run-id';
-import { type ProcessFields, processFields, quote, timestamp } from './event-line';
+import { type ProcessFields, processFields, quote } from './event-line';
 import { openLogFile } from './log-file';
 import { type RunCounter, runCounters } from './run-counters';
 
@@ -18,11 +19,8 @@ export interface SpanLog {
 }
 
 /** When an event happened and which number it has; its line may be written later. */
-export interface Stamp {
-  readonly timestamp: string;
+export interface Stamp extends Reading {
   readonly hlc: string;
-  /** Whole microseconds since the process started. */
-  readonly monotonicUs: number;
   readonly seq: number;
 }
 
@@ -42,15 +40,17 @@ export interface EventLog {
   /** Id of this start of the node. */
   readonly process: string;
   readonly clock: HybridClock;
+  read(): Reading;
   span(identity: SpanIdentity): SpanLog;
   /**
    * Logs an event of a request at once.
    *
    * @param fields further fields as JSON text, each with a comma before it, in the order of `FIELD_ORDER`
    * @param hlc stamp of a message just received; ticks where left out
+   * @param reading when it happened; now where left out
    * @returns the event's stamp of the hybrid clock
    */
-  event(span: SpanLog, event: EventKind, fields: string, hlc?: string): string;
+  event(span: SpanLog, event: EventKind, fields: string, hlc?: string, reading?: Reading): string;
   /** Takes an event's time and number now, for a line that `written` writes when its outcome is known. */
   stamp(span: SpanLog): Stamp;
   written(span: SpanLog, stamp: Stamp, event: EventKind, fields: string): void;
@@ -137,13 +137,15 @@ export function openEventLog({
     if (closed) return;
     if (lines === 0) setImmediate(handOver);
     lines += 1;
-    text += `{"timestamp":"${stamp.timestamp}","hlc":"${stamp.hlc}"${span.head}${event}","seq":${stamp.seq},"monotonicUs":${stamp.monotonicUs}${span.tail}${fields}}\n`;
+    text += `{"timestamp":"${stamp.timestamp}","hlc":"${stamp.hlc}"${span.head}${event}","seq":${stamp.seq},"monotonicUs":${Math.floor(stamp.at * 1000)}${span.tail}${fields}}\n`;
   };
 
-  const take = (span: SpanLog, hlc: string): Stamp => {
+  const read = (): Reading => readClocks(now);
+
+  const take = (span: SpanLog, hlc: string, { timestamp, at }: Reading = read()): Stamp => {
     span.events += 1;
     span.run.seq += 1;
-    return { timestamp: timestamp(now()), hlc, monotonicUs: Math.floor(performance.now() * 1000), seq: span.run.seq };
+    return { timestamp, at, hlc, seq: span.run.seq };
   };
 
   /** The event that reports a loss may be lost itself: the count then stands for the next one. */
@@ -157,6 +159,7 @@ export function openEventLog({
   const log: EventLog = {
     process: processId,
     clock,
+    read,
     span: ({ run, traceId, requestId, parentRequestId, place, endpoint, key, epoch }) => ({
       head: `,"traceId":"${traceId}","requestId":"${requestId}"${place === undefined ? '' : `,"place":"${place}"`}${
         parentRequestId === undefined ? '' : `,"parentRequestId":"${parentRequestId}"`
@@ -167,8 +170,8 @@ export function openEventLog({
       run: runs.of(run),
       events: 0,
     }),
-    event: (span, event, fields, hlc = clock.tick()) => {
-      put(span, take(span, hlc), event, fields);
+    event: (span, event, fields, hlc = clock.tick(), reading) => {
+      put(span, take(span, hlc, reading), event, fields);
       return hlc;
     },
     stamp: (span) => take(span, clock.tick()),

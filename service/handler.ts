@@ -84,8 +84,9 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
   /** Ends a request without an answer, as a fault will have it. */
   const abandon = async (response: ServerResponse, span: Span, drop: Drop): Promise<undefined> => {
     if (drop.drop === 'hang') await hangUp(response, drop.over);
-    const fields = `,"durationMs":${roundMs(performance.now() - span.startedAt)},"spanEvents":${span.log.events + 1}`;
-    log.event(span.log, 'ERROR', fields + errorField({ kind: 'FAULT', message: drop.drop }));
+    const reading = log.read();
+    const fields = `,"durationMs":${roundMs(reading.at - span.startedAt)},"spanEvents":${span.log.events + 1}`;
+    log.event(span.log, 'ERROR', fields + errorField({ kind: 'FAULT', message: drop.drop }), undefined, reading);
     if (drop.drop === 'reset') resetConnection(response);
     done();
     return undefined;
@@ -106,13 +107,14 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
   ): Answer => {
     const bytes = Buffer.byteLength(body);
     if (produced) {
-      const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)},"bytes":${bytes}`;
-      log.event(log_, 'RESULT_PRODUCED', error ? fields + errorField(error) : fields);
+      const reading = log.read();
+      const fields = `,"status":${status},"durationMs":${roundMs(reading.at - startedAt)},"bytes":${bytes}`;
+      log.event(log_, 'RESULT_PRODUCED', error ? fields + errorField(error) : fields, undefined, reading);
     }
     // The caller may have read the answer before this side hears that it left: the event takes its time from here, so
     // that no receipt comes before its sending.
     const stamp = log.stamp(log_);
-    const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)}`;
+    const fields = `,"status":${status},"durationMs":${roundMs(stamp.at - startedAt)}`;
     const left = (): void => {
       if (response.writableFinished) {
         log.written(log_, stamp, 'RESPONSE_SENT', `${fields},"bytes":${bytes},"spanEvents":${log_.events}`);
@@ -189,7 +191,8 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
   /** The work of a `send`: a request of its own, whose cause is the one that answered 202. */
   const work = async (accepted: Span): Promise<void> => {
     const requestId = newRequestId();
-    const startedAt = performance.now();
+    const arrival = log.read();
+    const startedAt = arrival.at;
     const { program, route, traceId, key, placeText } = accepted;
     const span: Span = {
       ...accepted,
@@ -208,16 +211,18 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
       }),
       queued: true,
     };
-    log.event(span.log, 'REQUEST_RECEIVED', `,"via":"queue"`);
+    log.event(span.log, 'REQUEST_RECEIVED', `,"via":"queue"`, undefined, arrival);
     const { status, error } = await result(span);
     const events = span.log.events + 1;
-    const fields = `,"status":${status},"durationMs":${roundMs(performance.now() - startedAt)},"spanEvents":${events}`;
-    log.event(span.log, 'RESULT_PRODUCED', error ? fields + errorField(error) : fields);
+    const reading = log.read();
+    const fields = `,"status":${status},"durationMs":${roundMs(reading.at - startedAt)},"spanEvents":${events}`;
+    log.event(span.log, 'RESULT_PRODUCED', error ? fields + errorField(error) : fields, undefined, reading);
   };
 
   return async (request, response, via, program, match) => {
     state.inFlight += 1;
-    const startedAt = performance.now();
+    const arrival = log.read();
+    const startedAt = arrival.at;
     const { headers } = request;
     const route = typeof match === 'object' ? match : undefined;
     const mesh = via === 'mesh';
@@ -248,7 +253,7 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
     const length = Number(headers['content-length'] ?? 0);
     const bytes = length > 0 ? `,"bytes":${length}` : '';
     const hlc = log.clock.receive(ahead ? undefined : clockHeader);
-    log.event(spanLog, 'REQUEST_RECEIVED', `,"via":"${via}"${peer}${bytes}`, hlc);
+    log.event(spanLog, 'REQUEST_RECEIVED', `,"via":"${via}"${peer}${bytes}`, hlc, arrival);
     if (ahead) {
       const message = `the clock of the sender is more than ${LIMITS.clockAheadMs / 1000} s ahead and was ignored`;
       log.event(spanLog, 'ERROR', errorField({ kind: 'CLOCK_AHEAD', message }));

@@ -2,6 +2,7 @@ import { CLIENT_SERVICE, instanceName, LIMITS } from '../model/contract';
 import { type ClockReport, type ErrorKind, type Event, FIELD_ORDER } from '../model/event';
 import { hostId } from '../model/host-id';
 import { hybridClock } from '../model/hybrid-clock';
+import { type Reading, readClocks } from '../model/reading';
 import { NO_RUN, randomBase32 } from '../model/run-id';
 import type { ClientLog } from './client-log';
 import type { ResponseHead } from './response-parser';
@@ -16,14 +17,14 @@ export interface ClientSpan {
   readonly callee: string;
 }
 
-/** Writes the events of one run's client process. Moments are `performance.now()`. */
+/** Writes the events of one run's client process. */
 export interface ClientEvents {
   /** Id of this process in its events. */
   readonly process: string;
   /** Logs REQUEST_SENT and gives the stamp of the hybrid clock that the request carries. */
-  requestSent(span: ClientSpan, at: number, latenessMs: number): string;
-  responseReceived(span: ClientSpan, at: number, head: ResponseHead, durationMs: number, bytes: number): void;
-  error(span: ClientSpan, at: number, kind: ErrorKind, message: string, durationMs: number): void;
+  requestSent(span: ClientSpan, reading: Reading, latenessMs: number): string;
+  responseReceived(span: ClientSpan, reading: Reading, head: ResponseHead, durationMs: number, bytes: number): void;
+  error(span: ClientSpan, reading: Reading, kind: ErrorKind, message: string, durationMs: number): void;
   /** SERVICE_UP, CLOCK and SERVICE_DOWN; the last two with the run's last sequence number. */
   processEvent(event: 'SERVICE_UP' | 'CLOCK' | 'SERVICE_DOWN', detail?: Readonly<Record<string, unknown>>): void;
   /** Sequence number of the run's last event. */
@@ -63,40 +64,41 @@ export function clientEvents({ log, run, topology, sameMachine }: ClientEventsOp
     }
   };
 
-  const put = (span: ClientSpan, at: number, event: string, hlc: string, fields: string): void => {
+  const put = (span: ClientSpan, { timestamp, at }: Reading, event: string, hlc: string, fields: string): void => {
     runSeq += 1;
     append(
-      `{"timestamp":"${timestamp()}","hlc":"${hlc}","traceId":"${span.traceId}","requestId":"${span.requestId}","process":"${process}","event":"${event}","seq":${runSeq},"monotonicUs":${Math.floor(at * 1000)},"run":"${run}"${owner},"key":"${span.key}","callee":${quote(span.callee)}${fields}}\n`,
+      `{"timestamp":"${timestamp}","hlc":"${hlc}","traceId":"${span.traceId}","requestId":"${span.requestId}","process":"${process}","event":"${event}","seq":${runSeq},"monotonicUs":${Math.floor(at * 1000)},"run":"${run}"${owner},"key":"${span.key}","callee":${quote(span.callee)}${fields}}\n`,
     );
   };
 
   const processLine = (event: string, fields: Partial<Event>): void => {
     processSeq += 1;
+    const { timestamp, at } = readClocks();
     let text = '';
     for (const name of FIELD_ORDER)
       if (fields[name] !== undefined) text += `,"${name}":${JSON.stringify(fields[name])}`;
     append(
-      `{"timestamp":"${timestamp()}","hlc":"${clock.tick()}","process":"${process}","event":"${event}","seq":${processSeq},"monotonicUs":${Math.floor(performance.now() * 1000)},"run":"${NO_RUN}"${owner}${text}}\n`,
+      `{"timestamp":"${timestamp}","hlc":"${clock.tick()}","process":"${process}","event":"${event}","seq":${processSeq},"monotonicUs":${Math.floor(at * 1000)},"run":"${NO_RUN}"${owner}${text}}\n`,
     );
   };
 
   return {
     process,
-    requestSent: (span, at, latenessMs) => {
+    requestSent: (span, reading, latenessMs) => {
       const hlc = clock.tick();
-      put(span, at, 'REQUEST_SENT', hlc, `,"latenessMs":${formatMs(latenessMs)}`);
+      put(span, reading, 'REQUEST_SENT', hlc, `,"latenessMs":${formatMs(latenessMs)}`);
       return hlc;
     },
-    responseReceived: (span, at, { status, requestId, clock: stamp }, durationMs, bytes) => {
+    responseReceived: (span, reading, { status, requestId, clock: stamp }, durationMs, bytes) => {
       // An answer from far ahead must not drag this clock, and with it the whole run, along.
       const hlc = clock.receive(stamp !== undefined && isPlausible(stamp) ? stamp : undefined);
       const peer = requestId !== undefined && REQUEST_ID.test(requestId) ? `,"peerRequestId":"${requestId}"` : '';
       const fields = `${peer},"status":${status},"durationMs":${formatMs(durationMs)},"bytes":${bytes},"spanEvents":2`;
-      put(span, at, 'RESPONSE_RECEIVED', hlc, fields);
+      put(span, reading, 'RESPONSE_RECEIVED', hlc, fields);
     },
-    error: (span, at, kind, message, durationMs) => {
+    error: (span, reading, kind, message, durationMs) => {
       const error = `"error":{"kind":"${kind}","message":${quote(message)}}`;
-      put(span, at, 'ERROR', clock.tick(), `,"durationMs":${formatMs(durationMs)},"spanEvents":2,${error}`);
+      put(span, reading, 'ERROR', clock.tick(), `,"durationMs":${formatMs(durationMs)},"spanEvents":2,${error}`);
     },
     processEvent: (event, detail) => {
       const runs = event === 'SERVICE_UP' || runSeq === 0 ? undefined : { [run]: runSeq };
@@ -126,16 +128,3 @@ function formatMs(ms: number): string {
 }
 
 const FRACTIONS = Array.from({ length: 1000 }, (_, us) => (us === 0 ? '' : String(us / 1000).slice(1)));
-
-let stampedMillis = -1;
-let stampedText = '';
-
-/** The wall clock as ISO text; most events share their millisecond with the one before. */
-function timestamp(): string {
-  const millis = Date.now();
-  if (millis !== stampedMillis) {
-    stampedMillis = millis;
-    stampedText = new Date(millis).toISOString();
-  }
-  return stampedText;
-}

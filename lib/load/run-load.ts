@@ -1,5 +1,6 @@
 import { BAGGAGE, CLOCK_PERIOD_MS, HEADERS } from '../model/contract';
 import type { AwsPlace, ManifestEnd } from '../model/manifest';
+import { readClocks } from '../model/reading';
 import { newRunId } from '../model/run-id';
 import { hashValue } from '../model/slice';
 import type { Topology } from '../model/topology';
@@ -136,15 +137,17 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
     addresses,
     timeoutMs,
     onAnswer: ({ span, plannedAt, sentAt, warmup: isWarmup, over }, head, bodyBytes) => {
-      const now = performance.now();
+      const receipt = readClocks();
+      const now = receipt.at;
       const durationMs = now - sentAt;
-      events.responseReceived(span, now, head, durationMs, bodyBytes);
+      events.responseReceived(span, receipt, head, durationMs, bodyBytes);
       (isWarmup ? warmup : measured).answered(head.status, now - plannedAt, durationMs);
       over();
     },
     onFailure: ({ span, plannedAt, sentAt, warmup: isWarmup, over }, kind, message) => {
-      const now = performance.now();
-      events.error(span, now, kind, message, now - sentAt);
+      const failure = readClocks();
+      const now = failure.at;
+      events.error(span, failure, kind, message, now - sentAt);
       (isWarmup ? warmup : measured).failed(kind, now - plannedAt, now - sentAt);
       over();
     },
@@ -156,8 +159,9 @@ export async function runLoad(options: LoadOptions): Promise<LoadRun> {
       const request = planRequest(arrival.index);
       const { key, target: to } = request;
       const span: ClientSpan = { traceId: newTraceId(), requestId: newRequestId(), key, callee: to.callee };
-      const sentAt = performance.now();
-      const hlc = events.requestSent(span, sentAt, sentAt - plannedAt);
+      const sending = readClocks();
+      const sentAt = sending.at;
+      const hlc = events.requestSent(span, sending, sentAt - plannedAt);
       warmingUp = arrival.warmup;
       (arrival.warmup ? warmup : measured).sent(plannedAt, sentAt);
       const exchange: Exchange = { span, plannedAt, sentAt, warmup: arrival.warmup, over };
