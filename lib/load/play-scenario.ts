@@ -100,7 +100,8 @@ export function playScenario({ scenario, stage, lengthMs, onStep = () => {} }: P
     if (waitMs > 0 && !stopped) {
       let timer: NodeJS.Timeout | undefined;
       const time = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, waitMs);
+        // A timer leaves fractions of a millisecond out.
+        timer = setTimeout(resolve, Math.ceil(waitMs));
       });
       await Promise.race([time, stop]);
       clearTimeout(timer);

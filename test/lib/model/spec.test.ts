@@ -50,3 +50,22 @@ test('a misspelt callee, endpoint or key does not compile, and what is right doe
   t.regex(send?.join() ?? '', /catalog POST \/itms|not assignable/);
   t.regex(option?.join() ?? '', /optionl/);
 });
+
+test('a scenario that misspells a service, a callee or an endpoint does not compile, and one that is right does', (t) => {
+  const scenario = (steps: string, expect = '') =>
+    `export default topology({ services: { web: { edge: true, calls: ['cart'] }, ${CATALOG} }, scenarios: { sale: { steps: [${steps}], expect: [${expect}] } } });`;
+  const [right, service, endpoint, callee, time, subject, caller] = compile(
+    scenario(
+      "{ at: '1s', for: '2s', fault: { service: 'catalog', endpoint: 'GET /items', type: 'latency', at: 'before', args: { delay: 3 } } }, { at: '1.5s', scale: { service: 'cart', replicas: 2 } }, { at: '2s', connect: { from: 'web', to: 'catalog GET /items' } }",
+      "{ of: 'catalog GET /items', errors: { atMost: 0.1 } }, { of: { from: 'client', to: 'web' }, responseTime: { percentile: 99, atMostMs: 9 } }, { recovered: { after: 'x', within: '1s', errors: { atMost: 0 } } }",
+    ),
+    scenario("{ at: '1s', scale: { service: 'crat', replicas: 2 } }"),
+    scenario("{ at: '1s', work: { service: 'catalog', endpoint: 'GET /itms', latencyMs: 1 } }"),
+    scenario("{ at: '1s', connect: { from: 'web', to: 'crat' } }"),
+    scenario("{ at: '1 second', scale: { service: 'cart', replicas: 2 } }"),
+    scenario('', "{ of: 'catalog GET /itms', errors: { atMost: 0.1 } }"),
+    scenario('', "{ of: { from: 'wbe', to: 'cart' }, errors: { atMost: 0.1 } }"),
+  );
+  t.deepEqual(right, []);
+  for (const wrong of [service, endpoint, callee, time, subject, caller]) t.not(wrong?.length, 0);
+});
