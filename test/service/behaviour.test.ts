@@ -261,6 +261,27 @@ for (const stack of STACKS) {
   });
 }
 
+test('what is logged as a duration is what the events of its span are apart', async (t) => {
+  const mesh = await startMesh(t, {
+    services: {
+      web: { edge: true, calls: ['catalog'], latencyMs: 3 },
+      catalog: { steps: [{ work: { cpuMs: 5 } }] },
+    },
+  });
+  await Promise.all(Array.from({ length: 20 }, () => mesh.ask('web')));
+  const events = await mesh.events();
+  const begun = new Map<string, number>();
+  let compared = 0;
+  for (const { event, requestId, callPlace, durationMs, monotonicUs = Number.NaN } of events) {
+    const span = `${requestId} ${callPlace ?? ''}`;
+    if (event === 'REQUEST_RECEIVED' || event === 'REQUEST_SENT') begun.set(span, monotonicUs);
+    if (durationMs === undefined) continue;
+    compared += 1;
+    t.true(Math.abs(durationMs * 1000 - (monotonicUs - (begun.get(span) ?? Number.NaN))) <= 1.5, `${event} of ${span}`);
+  }
+  t.is(compared, 20 * 5);
+});
+
 test('malformed trace headers are replaced, never echoed', async (t) => {
   const mesh = await startMesh(t, { services: { web: { edge: true, calls: ['back'] }, back: {} } });
   const hostile = '"},{"event":"FORGED';
