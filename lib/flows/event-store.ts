@@ -34,8 +34,8 @@ export interface StoreOptions {
 }
 
 /** A power of two. With 64 parts, ten million events make parts of some 18 MB. */
-const PARTS = 64;
-const CHUNK_WORDS = 16 * 1024;
+const PARTS = 256;
+const CHUNK_WORDS = 8 * 1024;
 /** Up to so many words all records are one part, so that flows come in the order of their start: some 300,000 events. */
 const ONE_PART_WORDS = 8 * 1024 * 1024;
 
