@@ -62,12 +62,14 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
     }
   };
 
-  /** A record never crosses the end of its chunk; the words left over there stay zero, which `META` never is. */
   const nextChunk = (part: number): Int32Array => {
     const last = current[part] as Int32Array;
-    if (last.length > 0) (full[part] as Int32Array[]).push(last);
+    if (last.length > 0) {
+      terminate(last, used[part] as number);
+      (full[part] as Int32Array[]).push(last);
+    }
     if (spill && chunks >= chunksInMemory) spillFull(spill);
-    const chunk = free.pop()?.fill(0) ?? new Int32Array(CHUNK_WORDS);
+    const chunk = free.pop() ?? newChunk();
     chunks += 1;
     current[part] = chunk;
     used[part] = 0;
@@ -80,6 +82,7 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
     if (joined.length < chunks * CHUNK_WORDS) joined = new Int32Array(chunks * CHUNK_WORDS);
     let at = 0;
     for (let part = 0; part < PARTS; part++) {
+      terminate(current[part] as Int32Array, used[part] as number);
       for (const chunk of [...(full[part] as Int32Array[]), current[part] as Int32Array]) {
         joined.set(chunk, at);
         at += chunk.length;
@@ -131,6 +134,16 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
       return joined.subarray(0, total);
     },
   };
+}
+
+/** Not filled with zeros: that would cost as much as the records themselves. */
+function newChunk(): Int32Array {
+  return new Int32Array(Buffer.allocUnsafeSlow(4 * CHUNK_WORDS).buffer);
+}
+
+/** A record never crosses the end of its chunk: a zero, which `META` never is, says that no more follow. */
+function terminate(chunk: Int32Array, used: number): void {
+  if (used < chunk.length) chunk[used] = 0;
 }
 
 /** Calls `visit` with the index of each record's first word. */

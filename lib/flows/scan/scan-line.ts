@@ -63,10 +63,12 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
         let valid = 0;
         const end = step.word + step.words;
         for (let word = step.word; word < end; word++, p += 8) {
-          const a = HEX_PAIRS[view.getUint16(p, true)] as number;
-          const b = HEX_PAIRS[view.getUint16(p + 2, true)] as number;
-          const c = HEX_PAIRS[view.getUint16(p + 4, true)] as number;
-          const d = HEX_PAIRS[view.getUint16(p + 6, true)] as number;
+          const left = view.getInt32(p, true);
+          const right = view.getInt32(p + 4, true);
+          const a = HEX_PAIRS[left & 0xffff] as number;
+          const b = HEX_PAIRS[left >>> 16] as number;
+          const c = HEX_PAIRS[right & 0xffff] as number;
+          const d = HEX_PAIRS[right >>> 16] as number;
           words[word] = (a << 24) | (b << 16) | (c << 8) | d;
           valid |= a | b | c | d;
         }
