@@ -214,14 +214,14 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         event.event === kind && event.step === step.id && event.repetition === repetition && event.attempt === attempt,
     );
 
-  /** Whether the call that failed with this attempt was answered by its fallback. */
-  const fellBack = (step: Outgoing, repetition: number, { attempt }: Attempt): boolean => {
-    if (decided('FALLBACK_USED', step, repetition, attempt)) return true;
-    if (step.fallback && !uncertain) {
-      const text = `${step.id} failed with attempt ${attempt}, and its fallback was not used`;
-      report('missing-decision', step.id, 'FALLBACK_USED', 'none', text);
-    }
-    return false;
+  /** What a required call that failed with this attempt came to: a fallback may have answered it. */
+  const afterFailure = (step: Outgoing, repetition: number, { attempt }: Attempt): Ended['how'] => {
+    if (decided('FALLBACK_USED', step, repetition, attempt)) return 'well';
+    if (!step.fallback) return 'failed';
+    if (uncertain) return 'unknown';
+    const text = `${step.id} failed with attempt ${attempt}, and its fallback was not used`;
+    report('missing-decision', step.id, 'FALLBACK_USED', 'none', text);
+    return 'failed';
   };
 
   /** One repetition with all its attempts. */
@@ -275,7 +275,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         if (next && !(next.connections[0]?.outcome?.error?.kind === 'DEADLINE')) minimumMs += wait;
         if (next) explain(findings, 'retry');
       } else {
-        ended = step.optional || fellBack(step, repetition, attempt) ? 'well' : 'failed';
+        ended = step.optional ? 'well' : afterFailure(step, repetition, attempt);
         if (step.optional) explain(findings, 'optional call failed');
         expected = Number.POSITIVE_INFINITY;
       }
