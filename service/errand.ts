@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ErrorKind } from '../lib/model/event';
+import type { LoggedItinerary } from '../lib/model/itinerary-steps';
 import type { Caller } from './call';
 import type { Via } from './handler';
 import type { Outcome } from './outcome';
@@ -8,6 +9,8 @@ import type { Span } from './span';
 
 /** What a request itself says is to be done, in the place of an endpoint's steps. */
 export interface Errand {
+  /** What its receipt says of it. */
+  readonly logged: LoggedItinerary;
   run(span: Span, caller: Caller): Promise<Outcome>;
   /** Body of the answer. */
   answer(error: { readonly message: string } | undefined): string;

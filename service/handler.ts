@@ -253,7 +253,14 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
     const length = Number(headers['content-length'] ?? 0);
     const bytes = length > 0 ? `,"bytes":${length}` : '';
     const hlc = log.clock.receive(ahead ? undefined : clockHeader);
-    log.event(spanLog, 'REQUEST_RECEIVED', `,"via":"${via}"${peer}${bytes}`, hlc, arrival);
+    const brought = route === undefined || baggage.overlay === undefined ? undefined : overlays(baggage.overlay, via);
+    // Where a flow begins, what it brings is in the log once; each hop has it from there.
+    const overlay = given === undefined && brought && 'text' in brought ? `,"overlay":${brought.text}` : '';
+    const receipt = `,"via":"${via}"${peer}${bytes}${overlay}`;
+    const { begin } = (route ?? {}) as Partial<ErrandRoute>;
+    // What an errand is to do is known once its body is read: its receipt is written then.
+    const receivedAt = begin && log.stamp(spanLog);
+    if (!receivedAt) log.event(spanLog, 'REQUEST_RECEIVED', receipt, hlc, arrival);
     if (ahead) {
       const message = `the clock of the sender is more than ${LIMITS.clockAheadMs / 1000} s ahead and was ignored`;
       log.event(spanLog, 'ERROR', errorField({ kind: 'CLOCK_AHEAD', message }));
@@ -271,15 +278,15 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
       if (match === 'unknown method') return refuse(405, 'NOT_FOUND', 'the path has no endpoint of this method');
       return refuse(404, 'NOT_FOUND', 'no endpoint has this path');
     }
-    const brought = baggage.overlay === undefined ? undefined : overlays(baggage.overlay, via);
     let refused: Refusal | undefined = brought && 'status' in brought ? brought : undefined;
     if (refused?.status === 403) forbidden(request, via, 'overlay', refused.message);
     let errand: Errand | undefined;
-    const { begin } = route as Partial<ErrandRoute>;
-    if (!refused && begin) {
-      const begun = await begin(request, via, program);
+    if (begin && receivedAt) {
+      const begun = refused ?? (await begin(request, via, program));
       if ('status' in begun) refused = begun;
       else errand = begun;
+      const itinerary = errand ? `,"itinerary":${JSON.stringify(errand.logged)}` : '';
+      log.written(spanLog, receivedAt, 'REQUEST_RECEIVED', receipt + itinerary);
     } else if (hasBody(request)) {
       const bodyEnd = await drainBody(request);
       if (bodyEnd === 'large') return refuse(413, 'BAD_REQUEST', `the body is above ${LIMITS.bodyBytes} bytes`);

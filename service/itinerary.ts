@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { HEADERS, ITINERARY, ITINERARY_ENDPOINT, LIMITS } from '../lib/model/contract';
-import { draw, formatHash, hashText, rootPlace } from '../lib/model/draw';
-import type { Fault } from '../lib/model/fault';
+import { happens } from '../lib/model/decisions';
+import { formatHash, hashText, rootPlace } from '../lib/model/draw';
 import { type CallGraph, type Itinerary, type ItineraryRoute, parseItinerary } from '../lib/model/itinerary';
+import { itineraryEndpoint, itinerarySteps, type LoggedItinerary, loggedItinerary } from '../lib/model/itinerary-steps';
 import { tokenExpiry } from '../lib/model/token';
+import type { CallStep, FaultStep } from '../lib/model/topology';
 import { formatFault, UserError } from '../lib/model/user-error';
 import { type Caller, callOnce } from './call';
 import type { Errand, ErrandRoute, Refusal } from './errand';
@@ -18,9 +20,6 @@ import { pathOf } from './server';
 import type { Access } from './settings';
 import { leftMs, type Span } from './span';
 import { single } from './trace-headers';
-
-/** Above every fault's own bound on its duration, so that those end it and not the deadline. */
-const DEADLINE_MS = 900_000;
 
 export interface ItineraryParts {
   readonly access: Access | undefined;
@@ -47,9 +46,10 @@ export function itineraries({ access, guarded, forbidden }: ItineraryParts): Iti
     try {
       const graph = readGraph(access?.graph);
       const itinerary = parseItinerary(JSON.parse(body.toString('utf8')), slice.service.name, graph);
+      const logged = loggedItinerary(itinerary, body.toString('utf8'));
       const expiresAt = tokenExpiry(single(request.headers[HEADERS.token]) as string) as number;
       const tokenFor = (text: string): string => (guarded as Guard).sign('itinerary', text, expiresAt);
-      return { run: (span, caller) => carryOut(itinerary, span, caller, tokenFor), answer: answerOf };
+      return { logged, run: (span, caller) => carryOut(itinerary, logged, span, caller, tokenFor), answer: answerOf };
     } catch (error) {
       const message =
         error instanceof UserError ? error.faults.map(formatFault).join('; ') : `no JSON: ${(error as Error).message}`;
@@ -85,17 +85,7 @@ export function itineraries({ access, guarded, forbidden }: ItineraryParts): Iti
 function routeOf({ seed, slice }: Program, begin: ErrandRoute['begin']): ErrandRoute {
   const root = rootPlace(seed, slice.service.name, ITINERARY_ENDPOINT);
   return {
-    endpoint: {
-      key: ITINERARY_ENDPOINT,
-      anyMethod: false,
-      method: 'POST',
-      path: ITINERARY.path,
-      weight: 0,
-      deadlineMs: DEADLINE_MS,
-      requestBytes: null,
-      responseBytes: 0,
-      steps: [],
-    },
+    endpoint: itineraryEndpoint([]),
     patterns: { mesh: /^$/, edge: /^$/ },
     root,
     rootText: formatHash(root),
@@ -110,14 +100,15 @@ function routeOf({ seed, slice }: Program, begin: ErrandRoute['begin']): ErrandR
 
 /** Faults, the stops after this one in turn, faults: what fails ends it. */
 async function carryOut(
-  { before, after, routes }: Itinerary,
+  { routes }: Itinerary,
+  logged: LoggedItinerary,
   span: Span,
   caller: Caller,
   tokenFor: (body: string) => string,
 ): Promise<Outcome> {
-  const raise = async (faults: readonly Fault[], at: 'before' | 'after'): Promise<Outcome> => {
-    for (const [index, fault] of faults.entries()) {
-      const id = `itinerary-${at}-${index + 1}`;
+  const steps = itinerarySteps(logged);
+  const raise = async (faults: readonly FaultStep[], at: 'before' | 'after'): Promise<Outcome> => {
+    for (const { id, fault } of faults) {
       if (leftMs(span) <= 0)
         return { responses: '', failure: { kind: 'DEADLINE', step: id, message: 'no time is left' } };
       const outcome = await caller.faults.runFault(fault, span.draws, { id, source: 'itinerary', at }, span);
@@ -125,38 +116,25 @@ async function carryOut(
     }
     return NOTHING;
   };
-  const first = await raise(before, 'before');
+  const first = await raise(steps.before, 'before');
   if (first.failure) return first;
-  for (const [index, route] of routes.entries()) {
-    const id = `itinerary:${route.service}#${index + 1}`;
-    if (route.probability < 1 && draw(span.draws, hashText(`${id} probability`)) >= route.probability) continue;
-    const outcome = await callOnce(instructionOf(route, id, tokenFor), span, caller, 0);
+  for (const [index, step] of steps.routes.entries()) {
+    if (!happens(step, span.draws)) continue;
+    const { payload } = routes[index] as ItineraryRoute;
+    const outcome = await callOnce(instructionOf(step, payload, tokenFor), span, caller, 0);
     if (outcome.failure) return outcome;
   }
-  return raise(after, 'after');
+  return raise(steps.after, 'after');
 }
 
-function instructionOf({ service, payload }: ItineraryRoute, id: string, tokenFor: (body: string) => string) {
+function instructionOf(step: CallStep, payload: object, tokenFor: (body: string) => string): OutgoingInstruction {
   const body = JSON.stringify(payload);
-  const instruction: OutgoingInstruction = {
+  return {
     kind: 'call',
-    step: {
-      id,
-      service,
-      endpoint: ITINERARY_ENDPOINT,
-      method: 'POST',
-      path: ITINERARY.path,
-      probability: 1,
-      count: 1,
-      timeoutMs: null,
-      retries: { max: 0, backoffMs: 25, maxBackoffMs: 1_000, jitter: 0.5 },
-      requestBytes: null,
-      optional: false,
-      faults: [],
-    },
-    idHash: hashText(id),
-    stepField: `,"step":${quote(id)}`,
-    calleeField: `,"callee":${quote(`${service} ${ITINERARY_ENDPOINT}`)}`,
+    step,
+    idHash: hashText(step.id),
+    stepField: `,"step":${quote(step.id)}`,
+    calleeField: `,"callee":${quote(`${step.service} ${step.endpoint}`)}`,
     faults: [],
     guards: undefined,
     message: {
@@ -164,7 +142,6 @@ function instructionOf({ service, payload }: ItineraryRoute, id: string, tokenFo
       headers: { 'content-type': ITINERARY.contentType, [HEADERS.token]: tokenFor(body) },
     },
   };
-  return instruction;
 }
 
 function answerOf(error: { readonly message: string } | undefined): string {

@@ -1,4 +1,6 @@
 import type { FaultPosition, FaultSource, FaultType } from './fault';
+import type { LoggedItinerary } from './itinerary-steps';
+import type { OverlayRule } from './overlay';
 
 /**
  * An event: one JSON object on a line of its own. The fields of fixed width come first, in the order of `FIELD_ORDER`,
@@ -68,6 +70,10 @@ export interface Event {
   readonly epoch?: number;
   /** On REQUEST_RECEIVED: `edge` or `mesh` port, or `queue` for the work of an earlier `send`. */
   readonly via?: 'edge' | 'mesh' | 'queue';
+  /** On REQUEST_RECEIVED of a request that begins a flow: the faults that it brings along. */
+  readonly overlay?: readonly OverlayRule[];
+  /** On REQUEST_RECEIVED of a stop of an itinerary: what is to be done there. */
+  readonly itinerary?: LoggedItinerary;
   /** On the last event of a request: how many events it has, this one included. */
   readonly spanEvents?: number;
 
@@ -243,6 +249,8 @@ export const FIELD_ORDER = [
   'spanEvents',
   'error',
   'fault',
+  'overlay',
+  'itinerary',
   'decision',
   'slice',
   'runs',

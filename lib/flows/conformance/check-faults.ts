@@ -3,6 +3,7 @@ import type { DrawContext } from '../../model/draw';
 import type { Event, InjectedFault } from '../../model/event';
 import { decides, needsConnection } from '../../model/faced-faults';
 import type { FaultRule } from '../../model/fault';
+import type { Rank } from './attempt-rank';
 import type { DepartureKind } from './departure';
 import type { SpanRecord } from './span-record';
 
@@ -28,9 +29,13 @@ export interface FaultPoint {
   readonly logged: readonly Event[];
   readonly draws: DrawContext;
   readonly span: SpanRecord;
+  /** Whether the rules that the flow brought along are among the candidates; else their faults are taken as logged. */
+  readonly overlayKnown: boolean;
   /** What is missing proves nothing: part of the log is lost, or it is not known whether this point was reached. */
   readonly uncertain: boolean;
   readonly outOfTime: boolean;
+  /** On a call: which of the attempts that a rule counts this one is. */
+  readonly rank?: (rule: FaultRule) => Rank;
   /** The step concerned. */
   readonly step: string | null;
   /** How messages call the point: `before its work`. */
@@ -44,14 +49,16 @@ type Chance = 'must' | 'may' | 'never';
 /**
  * Holds what was logged at one point of a request against the rules. A draw decides alone where a rule has no other
  * condition. From the n-th request on, or for a while from then: nobody outside the process counts those, so that either is
- * taken as logged. A window of the wall clock is certain where the whole request lies within it or outside of it. Faults
- * that the request itself brought (an itinerary's, an overlay's) are no rules, and are taken as logged.
+ * taken as logged. A window of the wall clock is certain where the whole request lies within it or outside of it.
  */
 export function checkFaults(point: FaultPoint): FacedPoint {
   const { candidates, logged, draws, span, uncertain, outOfTime, step, where, report } = point;
   const { service } = span;
+  const isGiven = ({ source }: InjectedFault): boolean => source === 'overlay' && !point.overlayKnown;
+  const ruleOf = (fault: InjectedFault): FaultRule | undefined =>
+    candidates.find(({ id, source }) => id === fault.id && source === fault.source);
   const chances = candidates.map((rule) => chanceOf(rule, point));
-  const struck = new Set<string>();
+  const struck = new Set<FaultRule>();
   let deciding: InjectedFault | undefined;
   let delayMs = 0;
 
@@ -63,15 +70,14 @@ export function checkFaults(point: FaultPoint): FacedPoint {
     }
     if (decidesLogged(fault)) deciding = fault;
     if (fault.type === 'latency') delayMs += Number(fault.args.delay);
-    if (isBrought(fault)) continue;
-    const index = candidates.findIndex(({ id }) => id === fault.id);
-    const rule = candidates[index];
-    if (!rule || chances[index] === 'never' || struck.has(fault.id)) {
-      const why = rule ? (struck.has(fault.id) ? 'struck twice' : 'was drawn or set against it') : 'stands in no rule';
+    if (isGiven(fault)) continue;
+    const rule = ruleOf(fault);
+    if (!rule || chances[candidates.indexOf(rule)] === 'never' || struck.has(rule)) {
+      const why = rule ? (struck.has(rule) ? 'struck twice' : 'was drawn or set against it') : 'stands in no rule';
       report('extra-fault', step, 'no such fault', fault.id, `${fault.id} at ${service} ${where}: it ${why}`);
       continue;
     }
-    struck.add(fault.id);
+    struck.add(rule);
     const expected = faultArgs(rule.fault, rule, draws);
     if (fault.type !== rule.fault.type || !agree(expected, fault)) {
       const text = `${fault.id} at ${service} ${where} was not carried out as its rule says`;
@@ -92,12 +98,12 @@ export function checkFaults(point: FaultPoint): FacedPoint {
     }
   };
   for (const [index, rule] of candidates.entries()) {
-    if (chances[index] === 'must' && !decides(rule.fault) && !struck.has(rule.id)) missing(rule);
+    if (chances[index] === 'must' && !decides(rule.fault) && !struck.has(rule)) missing(rule);
   }
   const due = highest(candidates.filter((rule, index) => chances[index] === 'must' && decides(rule.fault)));
-  if (due && !struck.has(due.id)) {
-    const by = candidates.find(({ id }) => id === deciding?.id);
-    const given = deciding !== undefined && isBrought(deciding);
+  if (due && !struck.has(due)) {
+    const by = deciding && ruleOf(deciding);
+    const given = deciding !== undefined && isGiven(deciding);
     if (!given && (!by || highest([due, by].sort((a, b) => candidates.indexOf(a) - candidates.indexOf(b))) === due)) {
       missing(due);
     }
@@ -115,11 +121,16 @@ export function checkFaults(point: FaultPoint): FacedPoint {
 /** Clocks are read a little before or after the events that show them. */
 const WINDOW_SLACK_MS = 50;
 
-function chanceOf(rule: FaultRule, { span, draws }: FaultPoint): Chance {
-  const { instances, fromRequest, forMs, startsAt, expiresAt } = rule;
+function chanceOf(rule: FaultRule, { span, draws, rank, uncertain }: FaultPoint): Chance {
+  const { instances, fromRequest, forMs, startsAt, expiresAt, nth } = rule;
   if (instances && !instances.includes(span.instance)) return 'never';
   if (span.received?.via === 'queue' && needsConnection(rule.fault) && rule.at !== 'call') return 'never';
   if (!faultHappens(rule, draws)) return 'never';
+  if (nth !== undefined && rank && !uncertain) {
+    const [least, most] = rank(rule);
+    if (nth < least || nth > most) return 'never';
+    if (least < most) return 'may';
+  }
   if (startsAt !== undefined || expiresAt !== undefined) {
     const from = Date.parse(span.received?.timestamp ?? '');
     const to = Date.parse(span.last?.timestamp ?? '');
@@ -129,11 +140,6 @@ function chanceOf(rule: FaultRule, { span, draws }: FaultPoint): Chance {
     if (startsAt !== undefined && !(from > Date.parse(startsAt) + WINDOW_SLACK_MS)) return 'may';
   }
   return (fromRequest ?? 1) > 1 || forMs !== undefined ? 'may' : 'must';
-}
-
-/** The request itself brought it. */
-export function isBrought({ source }: InjectedFault): boolean {
-  return source === 'itinerary' || source === 'overlay';
 }
 
 /** The first written of the highest priority. */

@@ -1,5 +1,7 @@
 import { CLIENT_SERVICE } from '../../model/contract';
 import { formatHash, rootPlace } from '../../model/draw';
+import { routeId } from '../../model/itinerary-steps';
+import type { OverlayRule } from '../../model/overlay';
 import { stepsWithin } from '../../model/resolve';
 import type { Endpoint } from '../../model/topology';
 import { checkSpan, elapsedMs, flowKey, isAccepted, reporter, type SpanContext } from './check-span';
@@ -75,6 +77,7 @@ export function checkFlow(flow: FlowRecord, context: FlowContext): void {
     return deadline;
   };
 
+  const overlay = overlayOf(roots, flow);
   for (const root of roots) checkRoot(root, flow, context);
   for (const span of flow.spans.values()) {
     const spanContext: SpanContext = {
@@ -85,6 +88,7 @@ export function checkFlow(flow: FlowRecord, context: FlowContext): void {
       deadlineMs: deadlineOf(span),
       cutBy: context.tails.ofProcess(span.process),
       asked: sentFor.get(span)?.kind,
+      overlay,
     };
     checkSpan(span, spanContext);
     if (isAccepted(span)) checkWorks(span, works.get(span.requestId) ?? [], context);
@@ -161,6 +165,7 @@ function checkSent({ parent, kind, connection, children }: Sent, context: FlowCo
       `${parent.service} is no declared caller of ${service}`,
     );
   }
+  checkStop(parent, child, step, context);
   const answered = child.last?.status ?? child.result?.status;
   if (outcome?.status !== undefined && answered !== undefined && outcome.status !== answered) {
     const text = `${service} answered ${answered}, and ${parent.service} received ${outcome.status}`;
@@ -210,6 +215,16 @@ function isWork(span: SpanRecord, { spans }: FlowRecord): boolean {
   if (span.received) return span.received.via === 'queue';
   const parent = spans.get(parentRequestId);
   return parent !== undefined && isAccepted(parent);
+}
+
+/** A stop of an itinerary does what the one before it sent. */
+function checkStop(parent: SpanRecord, child: SpanRecord, step: string | null, { findings }: FlowContext): void {
+  const [sent, did] = [parent.received?.itinerary, child.received?.itinerary];
+  if (!sent || !did) return;
+  const stop = sent.routes.find(({ service }, index) => step === routeId(service, index))?.stop;
+  if (stop === undefined || stop === did.stop) return;
+  const text = `${child.service} was sent another stop of the itinerary than it carried out`;
+  reporter(child, findings)('wrong-itinerary', step, stop, did.stop, text);
 }
 
 function checkWorks(accepted: SpanRecord, works: readonly SpanRecord[], context: FlowContext): void {
@@ -279,6 +294,18 @@ function isRoot(span: SpanRecord, { client }: FlowRecord): boolean {
   const { parentRequestId, place } = span.events[0] ?? {};
   if (parentRequestId === undefined || client.has(parentRequestId)) return true;
   return span.received ? span.received.via === 'edge' : place === undefined;
+}
+
+const NO_OVERLAY: readonly OverlayRule[] = [];
+
+/** What the flow brought along, as its beginning says; undefined where that is lost, or there are several that differ. */
+function overlayOf(roots: readonly SpanRecord[], flow: FlowRecord): readonly OverlayRule[] | undefined {
+  const begun = roots.filter((root) => isRoot(root, flow));
+  const [first] = begun;
+  if (!first || begun.length < roots.length || begun.some(({ received }) => !received)) return undefined;
+  const text = (root: SpanRecord): string => JSON.stringify(root.received?.overlay ?? NO_OVERLAY);
+  const same = begun.length === 1 || begun.every((root) => text(root) === text(first));
+  return same ? (first.received?.overlay ?? NO_OVERLAY) : undefined;
 }
 
 function checkClient(flow: FlowRecord, roots: readonly SpanRecord[], context: FlowContext): void {

@@ -67,6 +67,17 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
     return text;
   };
 
+  const overlays = new Map<string, Event['overlay']>();
+
+  /** All requests of a run bring the same few. */
+  const withOneOverlay = (event: Event): Event => {
+    if (!event.overlay) return event;
+    const text = JSON.stringify(event.overlay);
+    const overlay = overlays.get(text) ?? event.overlay;
+    if (overlays.size < 1_000) overlays.set(text, overlay);
+    return { ...event, overlay };
+  };
+
   const add = (event: Event): void => {
     if (event.run !== run && event.run !== NO_RUN) return;
     let facts = processes.get(event.process);
@@ -80,7 +91,7 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
     if (event.run !== run) return;
     events += 1;
     if (event.traceId === undefined) return;
-    const slim = slimEvent(event, once);
+    const slim = withOneOverlay(slimEvent(event, once));
     const flow = flows.get(event.traceId);
     if (flow) flow.push(slim);
     else flows.set(event.traceId, [slim]);

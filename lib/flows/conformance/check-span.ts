@@ -1,6 +1,9 @@
 import { ITINERARY_ENDPOINT } from '../../model/contract';
 import { type Hash, hashText, parseHash } from '../../model/draw';
 import type { Event } from '../../model/event';
+import type { FaultRule } from '../../model/fault';
+import { itineraryAsEndpoint } from '../../model/itinerary-steps';
+import type { OverlayRule } from '../../model/overlay';
 import { checkDecisions } from './check-decisions';
 import type { FaultEnd } from './check-faults';
 import { checkSteps } from './check-steps';
@@ -20,6 +23,8 @@ export interface SpanContext {
   readonly deadlineMs: number | undefined;
   /** Why the span may end without a word. */
   readonly cutBy: LostTail | undefined;
+  /** Rules that the flow brought along; undefined where that is not known: their faults are then taken as logged. */
+  readonly overlay: readonly OverlayRule[] | undefined;
   /** Whether the caller asked for a `send`; undefined where that is not known. */
   readonly asked: 'call' | 'send' | undefined;
 }
@@ -53,9 +58,11 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
     return;
   }
   checkKey(span, context, report);
-  if (endpointKey === ITINERARY_ENDPOINT) {
-    // What it does is said by the request and not by the topology; its calls are held against those who handled them.
-    explain(findings, 'itinerary');
+  const errand = endpointKey === ITINERARY_ENDPOINT;
+  const itinerary = received?.itinerary;
+  if (errand) explain(findings, 'itinerary');
+  if (errand && !itinerary) {
+    // Refused before it was read, or its receipt is lost: nothing else says what it was to do.
     checkOrder(span, report);
     checkStatusesAgree(span, report);
     return;
@@ -64,9 +71,11 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
     if (received) checkRefused(span, context, report);
     return;
   }
-  const endpoint = Object.hasOwn(described.service.endpoints, endpointKey)
-    ? described.service.endpoints[endpointKey]
-    : undefined;
+  const endpoint = itinerary
+    ? itineraryAsEndpoint(itinerary)
+    : Object.hasOwn(described.service.endpoints, endpointKey)
+      ? described.service.endpoints[endpointKey]
+      : undefined;
   const place = parseHash(span.events[0]?.place ?? '');
   if (!endpoint || !place) {
     const text = `${span.service} handled ${endpointKey}, which it does not have`;
@@ -96,7 +105,9 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
   const verdict = checkSteps({
     span,
     endpoint,
-    rules: described.service.faults,
+    source: errand ? 'itinerary' : 'topology',
+    rules: rulesFor(span, errand ? [] : described.service.faults, context),
+    overlayKnown: context.overlay !== undefined,
     draws: { seed: described.seed, key: context.key, place },
     outOfTime,
     uncertain: !span.complete || crashedInside || (clientGone && result === undefined),
@@ -165,6 +176,12 @@ function checkKey(span: SpanRecord, { keyText }: SpanContext, report: Report): v
     report('wrong-key', null, keyText, key, `${span.service} drew with another key than the flow's`);
     return;
   }
+}
+
+/** An itinerary carries out its own faults only; on its calls those that the flow brought strike too. */
+function rulesFor({ service, received }: SpanRecord, own: readonly FaultRule[], { overlay = [] }: SpanContext) {
+  const brought = overlay.filter((rule) => rule.service === service && (!received?.itinerary || rule.at === 'call'));
+  return brought.length > 0 ? [...own, ...brought] : own;
 }
 
 /** A request that was refused before any step: the status fits the cause, and nothing ran. */

@@ -5,7 +5,8 @@ import { rulesOfCall } from '../../model/faced-faults';
 import type { FaultRule } from '../../model/fault';
 import { stepsWithin } from '../../model/resolve';
 import type { CallStep, Endpoint, FaultStep, SendStep, Step } from '../../model/topology';
-import { checkFaults, type FacedPoint, type FaultEnd, type FaultPoint, isBrought } from './check-faults';
+import { attemptRank, facedAny } from './attempt-rank';
+import { checkFaults, type FacedPoint, type FaultEnd, type FaultPoint } from './check-faults';
 import { type DepartureKind, explain, type Findings } from './departure';
 import { loggedCause } from './logged-causes';
 import { type Attempt, type CallRecord, type Connection, callKey, type SpanRecord } from './span-record';
@@ -34,8 +35,12 @@ export interface StepsVerdict {
 export interface StepsContext {
   readonly span: SpanRecord;
   readonly endpoint: Endpoint;
-  /** Of its service. */
+  /** Whose steps they are: faults among an itinerary's steps are its own. */
+  readonly source: 'topology' | 'itinerary';
+  /** Of its service, then those that the flow brought. */
   readonly rules: readonly FaultRule[];
+  /** Whether the flow brought no others. */
+  readonly overlayKnown: boolean;
   readonly draws: DrawContext;
   /** Time may have run out: what was not begun may be missing. */
   readonly outOfTime: boolean;
@@ -57,7 +62,7 @@ const MAX_RECONNECTS = 3;
  * each call that should be there and is not, that is there and should not be, or that is not as it should be.
  */
 export function checkSteps(context: StepsContext): StepsVerdict {
-  const { span, rules, draws, uncertain, outOfTime, findings, report } = context;
+  const { span, source, rules, overlayKnown, draws, uncertain, outOfTime, findings, report } = context;
   const used = new Set<CallRecord>();
 
   const walkSequence = (steps: readonly Step[]): Ended => {
@@ -128,7 +133,19 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     for (const { fault } of logged) explain(findings, `fault: ${fault?.type}`);
     const step = null;
     const where = '';
-    return checkFaults({ candidates, logged, draws, span, uncertain, outOfTime, step, where, report, ...more });
+    return checkFaults({
+      candidates,
+      logged,
+      draws,
+      span,
+      overlayKnown,
+      uncertain,
+      outOfTime,
+      step,
+      where,
+      report,
+      ...more,
+    });
   };
 
   const asEnded = ({ end, cut, delayMs, seqs }: FacedPoint): Ended => {
@@ -137,8 +154,10 @@ export function checkSteps(context: StepsContext): StepsVerdict {
   };
 
   const walkFault = ({ id, fault, probability }: FaultStep): Ended => {
-    const rule: FaultRule = { id, fault, probability, at: 'before', source: 'topology' };
-    const logged = span.faults.filter((event) => event.fault?.step === id);
+    const rule: FaultRule = { id, fault, probability, at: 'before', source };
+    const logged = span.faults.filter((event) =>
+      source === 'itinerary' ? isOwn(event, id) : event.fault?.step === id,
+    );
     return asEnded(face([rule], logged, { step: id, where: 'among its steps' }));
   };
 
@@ -146,18 +165,17 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     const candidates = rules.filter(
       (rule) => rule.at === at && (rule.endpoint === undefined || rule.endpoint === context.endpoint.key),
     );
-    const logged = span.faults.filter(({ fault }) => fault?.at === at && fault.step === undefined);
+    const logged = span.faults.filter(
+      (event) => event.fault?.at === at && event.fault.step === undefined && !(source === 'itinerary' && isOwn(event)),
+    );
     if (candidates.length === 0 && logged.length === 0) return WELL;
     return asEnded(face(candidates, logged, { uncertain: uncertain || !known, where: `${at} its work` }));
   };
 
   /** The faults of one attempt, held against how it ended. */
-  const faceAttempt = (
-    step: Outgoing,
-    repetition: number,
-    { attempt, connections }: Attempt,
-  ): FacedPoint | undefined => {
-    const candidates = rulesOfCall(step, context.endpoint.key, rules);
+  const faceAttempt = (step: Outgoing, repetition: number, made: Attempt): FacedPoint | undefined => {
+    const { attempt, connections } = made;
+    const candidates = facedAny(made) ? rulesOfCall(step, context.endpoint.key, rules) : [];
     const logged = span.faults.filter(
       (event) =>
         event.fault?.at === 'call' &&
@@ -171,6 +189,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       draws: { ...draws, place },
       step: step.id,
       where: `on attempt ${attempt} of ${step.id}`,
+      rank: (rule) => attemptRank(rule, context, step, repetition, made),
     });
     const { deciding } = faced;
     if (!deciding) return faced;
@@ -414,7 +433,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
   const whole = walkWhole();
   for (const call of span.calls.values()) if (!used.has(call)) reportExtra(context, call, whole.how);
   for (const { fault, step = null, seq } of span.faults.filter((event) => !seen.has(event))) {
-    if (uncertain || whole.how === 'unknown' || !fault || isBrought(fault)) continue;
+    if (uncertain || whole.how === 'unknown' || !fault || (fault.source === 'overlay' && !overlayKnown)) continue;
     const text = `${fault?.id} struck at ${span.service} (event ${seq}), where its endpoint never came`;
     report('extra-fault', step, 'no such fault', fault?.id ?? 'none', text);
   }
@@ -429,6 +448,11 @@ type AttemptOutcome =
 const WELL: Ended = { how: 'well', seqs: null, minimumMs: 0 };
 /** In a group the deadline counts before other failures. */
 const SEVERITY = { well: 0, failed: 1, fault: 2, deadline: 3, unknown: 4 } as const;
+
+/** A fault of an itinerary's stop, and perhaps a certain one. */
+function isOwn({ fault }: Event, id = fault?.id): boolean {
+  return fault?.source === 'itinerary' && fault.id === id;
+}
 
 /** Says why a call that no walk of the steps asked for should not be. */
 function reportExtra(

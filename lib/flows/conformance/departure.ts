@@ -21,6 +21,8 @@ export type DepartureKind =
   | 'too-fast'
   /** A process ran another slice of the topology than the run's record gives its service. */
   | 'wrong-slice'
+  /** A stop of an itinerary carried out another one than it was sent. */
+  | 'wrong-itinerary'
   /** A fault was drawn, its conditions held, and it did not strike. */
   | 'missing-fault'
   /** A fault struck that no rule asks for, or that was drawn against. */

@@ -28,8 +28,10 @@ export function parseEvent(line: string): Event | undefined {
   for (const name of OPTIONAL_NUMBERS) {
     if (value[name] !== undefined && typeof value[name] !== 'number') return undefined;
   }
-  const { fault } = value;
+  const { fault, overlay, itinerary } = value;
   if (fault !== undefined && !isFault(fault)) return undefined;
+  if (overlay !== undefined && !(Array.isArray(overlay) && overlay.every(isRule))) return undefined;
+  if (itinerary !== undefined && !isItinerary(itinerary)) return undefined;
   return value as unknown as Event;
 }
 
@@ -38,6 +40,27 @@ function isFault(value: unknown): boolean {
   const { id, type, at, args } = value as Readonly<Record<string, unknown>>;
   const texts = [id, type, at].every((text) => typeof text === 'string');
   return texts && args !== null && typeof args === 'object';
+}
+
+function isRule(value: unknown): boolean {
+  const { id, at, service, fault } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return [id, at, service].every((text) => typeof text === 'string') && isBareFault(fault);
+}
+
+function isBareFault(value: unknown): boolean {
+  const { type, args } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof type === 'string' && args !== null && typeof args === 'object';
+}
+
+function isItinerary(value: unknown): boolean {
+  const { stop, before, after, routes } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const faults = [before, after].every((list) => Array.isArray(list) && list.every(isBareFault));
+  return typeof stop === 'string' && faults && Array.isArray(routes) && routes.every(isRoute);
+}
+
+function isRoute(value: unknown): boolean {
+  const { service, probability, stop } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof service === 'string' && typeof probability === 'number' && typeof stop === 'string';
 }
 
 /**
@@ -83,4 +106,6 @@ const KEPT = [
   'spanEvents',
   'error',
   'fault',
+  'overlay',
+  'itinerary',
 ] as const satisfies readonly (keyof Event)[];

@@ -6,6 +6,7 @@ import { resolve } from '../../../../lib/model/resolve';
 import { ADHOC_RUN } from '../../../../lib/model/run-id';
 import type { TopologySpec } from '../../../../lib/model/spec';
 import { STACKS, startMesh } from '../../../service/mesh';
+import { withoutEvent } from '../../../support/doctor';
 
 /** Every kind that a process survives, at every place where it may stand. */
 const SPEC = {
@@ -110,15 +111,6 @@ test('what is changed about a fault in a log is found', async (t) => {
   }
   // As if the node had not carried it out: the event is gone, and the request's numbers close up.
   const victim = faults.find(({ fault }) => fault?.type === 'latency' && fault.at === 'before') as Event;
-  const forgotten = kindsWith((event) => {
-    if (event === victim) return undefined;
-    const later = event.process === victim.process && event.run === victim.run && event.seq > victim.seq;
-    const own = event.requestId === victim.requestId && event.spanEvents !== undefined;
-    return {
-      ...event,
-      ...(later && { seq: event.seq - 1 }),
-      ...(own && { spanEvents: (event.spanEvents ?? 0) - 1 }),
-    };
-  });
-  t.true(forgotten.has('missing-fault'));
+  const forgotten = checked(withoutEvent(events, victim), stack).departures.map(({ kind }) => kind);
+  t.true(forgotten.includes('missing-fault'));
 });
