@@ -6,6 +6,8 @@ import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
 export interface ExpectedCall {
   readonly step: CallStep | SendStep;
   readonly repetition: number;
+  /** Its failure fails the request: no such call may be left out, and nothing may take its place. */
+  readonly required: boolean;
   /** Places that its attempts have, the first one's first. */
   readonly places: readonly Hash[];
 }
@@ -29,10 +31,11 @@ function* expectedOf(step: Step, draws: DrawContext): Generator<ExpectedCall> {
       if (!happens(step, draws)) return;
       const id = hashText(step.id);
       const times = repetitions(step, draws);
+      const required = !step.optional && step.fallback === undefined;
       for (let repetition = 0; repetition < times; repetition++) {
         const attempts = Array.from({ length: step.retries.max + 1 }, (_, index) => index + 1);
         const places = attempts.map((attempt) => childPlace(draws.place, id, repetition, attempt));
-        yield { step, repetition, places };
+        yield { step, repetition, required, places };
       }
       return;
     }

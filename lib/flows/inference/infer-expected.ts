@@ -152,8 +152,8 @@ function addImplied(span: Draft<Span>, status: number | null, known: Known): voi
   const proved = new Map<Draft<Span>, number>();
   const own = span.complete || status !== 200 ? null : known.stepsOf(span);
   for (const expected of own ? expectedCalls(own.endpoint, own.draws) : []) {
-    const { step, repetition, places } = expected;
-    if (step.optional) continue;
+    const { step, repetition, required, places } = expected;
+    if (!required) continue;
     const texts = places.map(formatHash);
     const attempts = span.calls.filter(
       (call) => (call.step === step.id && call.repetition === repetition) || texts.includes(call.callPlace ?? ''),

@@ -5,7 +5,7 @@ import { readRun } from '../../../lib/flows/read-run';
 import type { Event } from '../../../lib/model/event';
 import { loadTopology } from '../../../lib/model/load-topology';
 import { resolve } from '../../../lib/model/resolve';
-import { topology } from '../../../lib/model/spec';
+import { type TopologySpec, topology } from '../../../lib/model/spec';
 import type { Topology } from '../../../lib/model/topology';
 import { arbitraryTopology } from '../../support/arbitrary-topology';
 import { type Files, loseLines } from '../../support/distort';
@@ -95,8 +95,8 @@ const DEEP: Topology = resolve(
 );
 
 /** One flow, without the lines of some instances, all or some. */
-async function flowWithout(lost: (event: Event) => boolean): Promise<Flow> {
-  const simulation = simulate({ topology: DEEP, requests: 1 });
+async function flowWithout(lost: (event: Event) => boolean, of = DEEP): Promise<Flow> {
+  const simulation = simulate({ topology: of, requests: 1 });
   const files = new Map(
     Array.from(simulation.files, ([file, lines]) => [file, lines.filter((line) => !lost(JSON.parse(line)))]),
   );
@@ -159,3 +159,14 @@ for (const [title, lost, tree] of CASES) {
     t.is(flow.complete, tree === WHOLE);
   });
 }
+
+test('a call that may fail is not inferred: it need not have been received', async (t) => {
+  const spec = { web: { edge: true, calls: ['shelf'] }, likes: {}, ads: {}, stock: {} };
+  const steps = [{ call: 'likes', optional: true }, { call: 'ads', fallback: {} }, { call: 'stock' }];
+  const tolerant = resolve(
+    topology({ services: { ...spec, shelf: { steps } } } as unknown as TopologySpec),
+    'tolerant',
+  );
+  const flow = await flowWithout(({ service }) => service !== 'web' && service !== 'client', tolerant);
+  t.is(shown(flow.root), 'web(~shelf(?stock))');
+});
