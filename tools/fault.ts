@@ -76,7 +76,7 @@ void runCommand((program, finish) => {
     .option('--json', 'print the state of every instance as JSON')
     .action(async (asked: string, options: Json) => finish(await list(asked, options)));
 
-  live('clear', 'Ends a fault raised while the topology runs, or all of them.')
+  live('clear', 'Ends a fault raised while the topology runs, by hand or by a scenario, or all of them.')
     .argument('[id]', 'which one')
     .option('--all', 'all of them')
     .option('--json', 'print the report as JSON')
@@ -84,7 +84,9 @@ void runCommand((program, finish) => {
       if ((id === undefined) === (options.all !== true)) {
         throw new UserError({ where: 'clear', problem: 'which fault is not said', remedy: 'give one id, or --all' });
       }
-      const edit = removeRules((rule) => rule.source === 'live' && (id === undefined || rule.id === id));
+      const edit = removeRules(
+        ({ source, id: own }) => (source === 'live' || source === 'scenario') && (id === undefined || own === id),
+      );
       finish(await change(asked, edit, () => `clear ${id ?? 'all'}`, options));
     });
 

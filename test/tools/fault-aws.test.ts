@@ -18,6 +18,8 @@ interface World {
   readonly run: LocalRun;
   readonly key: string;
   fault(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended>;
+  /** `tools/load.ts` with the same topology. */
+  load(args: readonly string[]): Promise<Ended>;
   /** Each call of the `aws` command. */
   calls(): readonly (readonly string[])[];
   readonly environment: Readonly<Record<string, string>>;
@@ -37,6 +39,16 @@ interface Options {
   readonly unreachable?: readonly string[];
 }
 
+const SCENARIOS = {
+  teapot: {
+    load: { phases: [{ rate: 20, for: '6s' }] },
+    steps: [
+      { at: '0s', name: 'teapot', fault: { service: 'web', type: 'error', at: 'before', args: { status: 418 } } },
+    ],
+  },
+  growth: { steps: [{ at: '1s', name: 'grow', scale: { service: 'web', replicas: 3 } }] },
+};
+
 /** A topology that runs here, behind a stack and an `aws` command that make it look like one on AWS. */
 async function world(t: ExecutionContext, options: Options = {}): Promise<World> {
   const { faultKey = SECRET, plugin = true, nested = false, unreachable = [] } = options;
@@ -44,7 +56,7 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
   t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
   const file = join(cwd, 'pair.json');
   const services = { web: { edge: true, replicas: 2, calls: ['back'] }, back: {} };
-  writeFileSync(file, JSON.stringify({ name: 'pair', services }));
+  writeFileSync(file, JSON.stringify({ name: 'pair', services, scenarios: SCENARIOS }));
   const topology = loadTopology(file);
   const run = await launch(topology, { cwd });
   t.teardown(() => run.kill());
@@ -79,28 +91,30 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
     PATH: `${programs}:${process.env.PATH}`,
     AWS_STAND_IN: settings,
     AWS_ENDPOINT_URL_CLOUDFORMATION: endpoint,
+    // Nobody listens there: what would be uploaded stays here.
+    AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: 'http://127.0.0.1:1',
     AWS_REGION: 'eu-central-1',
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
     TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'),
   };
-  const fault: World['fault'] = ([action = '', ...args], more = {}) => {
-    const tool = ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', 'fault.ts'), action, file];
-    return new Promise((resolve) => {
+  const tool = (name: string, args: readonly string[], more = {}): Promise<Ended> =>
+    new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        [...tool, ...args],
+        ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', name), ...args],
         { cwd, env: { ...environment, ...more } },
         (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
       );
     });
-  };
+  const fault: World['fault'] = ([action = '', ...args], more) => tool('fault.ts', [action, file, ...args], more);
+  const load: World['load'] = (args) => tool('load.ts', [file, ...args]);
   const calls = () =>
     readFileSync(log, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as readonly string[]);
-  return { run, key, fault, calls, environment };
+  return { run, key, fault, load, calls, environment };
 }
 
 const ADD = ['add', '--service', 'web', '--type', 'error', '--arg', 'status=418', '--for', '5m', '--id', 'teapot'];
@@ -229,3 +243,24 @@ function isOpen(port: number): Promise<boolean> {
     socket.once('error', () => resolve(false));
   });
 }
+
+test('a scenario raises its faults on AWS through sessions, and refuses what takes a deployment', async (t) => {
+  const { run, fault, load } = await world(t);
+  const refused = await load(['--aws', '--scenario', 'growth', '--duration', '2s']);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /grow changes the topology, .*npx cdk deploy -c topology=/);
+
+  const played = await load(['--aws', '--scenario', 'teapot', '--json']);
+  t.is(played.code, 0, played.stderr);
+  t.regex(played.stderr, /teapot: web error status=418 before \(epoch 1, 2 instances/);
+  t.true(JSON.parse(played.stdout).figures.statuses['418'] > 0);
+  t.is((await fetch(run.url)).status, 200);
+  t.regex((await fault(['list', '--aws', '--start'])).stdout, /web \(epoch 2\)\n$/);
+});
+
+test('a scenario with faults is refused before any traffic where live faults are switched off', async (t) => {
+  const { load } = await world(t, { faultKey: '' });
+  const refused = await load(['--aws', '--scenario', 'teapot']);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /live faults are switched off in this deployment; deploy it again with -c faults=true/);
+});

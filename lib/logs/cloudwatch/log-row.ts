@@ -27,5 +27,5 @@ export interface RecordFilter {
  */
 export function wanted(message: string, { run, manifestOnly }: RecordFilter): boolean {
   if (run !== null && !message.includes(`"run":"${run}"`)) return false;
-  return !manifestOnly || /"record":"(start|end)"/.test(message);
+  return !manifestOnly || /"record":"(start|scenario|step|end)"/.test(message);
 }
