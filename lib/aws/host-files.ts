@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildSync } from 'esbuild';
 import { ENVIRONMENT, PORTS, RESERVED_PATHS } from '../model/contract';
 import { HOST, HOST_BOUNDS } from './host';
+import { bundleNode } from './node-bundle';
 
 const SOURCES = join(__dirname, 'host');
-const ROOT = join(__dirname, '..', '..');
 
 /** The files that every host gets, and the hash of their content: a different hash replaces every host. */
 export interface HostFiles {
@@ -31,24 +30,6 @@ export function writeHostFiles(parent: string, { program = bundleNode() }: HostF
   mkdirSync(folder, { recursive: true });
   for (const [name, content] of files) writeFileSync(join(folder, name), content);
   return { folder, hash };
-}
-
-/** One file of CommonJS, the same for the same sources wherever it is built. */
-export function bundleNode(): string {
-  const { outputFiles } = buildSync({
-    absWorkingDir: ROOT,
-    entryPoints: ['service/main.ts'],
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    minify: true,
-    keepNames: true,
-    legalComments: 'none',
-    write: false,
-    logLevel: 'silent',
-  });
-  return outputFiles[0]?.text ?? '';
 }
 
 /** The names that the scripts share with the node, from the contract and from this file. */

@@ -6,7 +6,7 @@ import { UserError } from './user-error';
 
 export const CODE_EXTENSIONS: readonly string[] = ['.ts', '.js', '.cts', '.cjs', '.mjs'];
 
-/** Runs the file, TypeScript by way of ts-node whether or not the process was started with it. */
+/** Runs the file, TypeScript by way of ts-node where the process was not started with something that loads it. */
 export function readCode(file: string, shown: string): unknown {
   if (file.endsWith('ts')) registerTypeScript();
   delete require.cache[require.resolve(file)];
@@ -57,7 +57,7 @@ function run(file: string): unknown {
 }
 
 function registerTypeScript(): void {
-  if (process[Symbol.for('ts-node.register.instance') as keyof NodeJS.Process]) return;
+  if ('.ts' in require.extensions) return;
   const { register } = require('ts-node') as typeof import('ts-node');
   register({ cwd: join(__dirname, '..', '..'), transpileOnly: true });
 }

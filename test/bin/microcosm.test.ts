@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -7,18 +7,16 @@ import test from 'ava';
 /** The app as the CDK's command line runs it, without the command line. */
 function runApp(context: object) {
   const outdir = mkdtempSync(join(tmpdir(), 'microcosm-app-'));
-  const { context: flags } = JSON.parse(readFileSync('cdk.json', 'utf8'));
+  const { app, context: flags } = JSON.parse(readFileSync('cdk.json', 'utf8'));
+  const [, ...args] = app.split(' ');
   const env = {
     PATH: process.env.PATH,
     CDK_OUTDIR: outdir,
     CDK_CONTEXT_JSON: JSON.stringify({ ...flags, ...context }),
   };
   return new Promise<{ code: number; stderr: string; outdir: string }>((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['-r', 'ts-node/register', 'bin/microcosm.ts'],
-      { env, maxBuffer: 1e8 },
-      (_error, _stdout, stderr) => resolve({ code: child.exitCode ?? -1, stderr, outdir }),
+    const child = execFile(process.execPath, args, { env, maxBuffer: 1e8 }, (_error, _stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, stderr, outdir }),
     );
   });
 }
@@ -51,4 +49,30 @@ test('wrong settings and an unknown topology are a readable line each, without a
   t.is(unknown.code, 2);
   t.regex(unknown.stderr, /^shopp: .*shop/);
   t.notRegex(unknown.stderr, /\n\s+at /);
+});
+
+test('a second synthesis, of what the first has remembered, makes the same', async (t) => {
+  const template = ({ outdir }: { readonly outdir: string }): string =>
+    readFileSync(join(outdir, 'Microcosm-single.template.json'), 'utf8');
+  rmSync('node_modules/.cache/microcosm', { recursive: true, force: true });
+  const [first, second] = [await runApp({ topology: 'single' }), await runApp({ topology: 'single' })];
+  t.is(first.code, 0, first.stderr);
+  t.is(template(second), template(first));
+});
+
+test('a topology of another folder loads, in TypeScript too, and a mistake in it is said with its line', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'microcosm-elsewhere-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const good = join(folder, 'mine.ts');
+  const lines = [
+    'interface Unused { readonly a: string }',
+    'const spec: object = { services: { web: { edge: true } } };',
+  ];
+  writeFileSync(good, [...lines, 'export default spec;'].join('\n'));
+  t.is((await runApp({ topology: good })).code, 0);
+  const bad = join(folder, 'bad.ts');
+  writeFileSync(bad, [...lines, 'throw new Error("no");', 'export default spec;'].join('\n'));
+  const { code, stderr } = await runApp({ topology: bad });
+  t.is(code, 2);
+  t.regex(stderr, /bad\.ts: does not load: no \(line 3\)/);
 });
