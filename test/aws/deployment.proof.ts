@@ -7,9 +7,9 @@ import { instanceName, logGroupName, PORTS, RESERVED_PATHS, stackName } from '..
 import { loadTopology } from '../../lib/model/load-topology';
 import { hashValue, sliceOf } from '../../lib/model/slice';
 import type { Topology } from '../../lib/model/topology';
-import { ROOT, succeed, tool } from './command';
+import { type Finished, ROOT, succeed, tool } from './command';
 import { ACCOUNT, type Emulator, REGION, startEmulator } from './emulator';
-import { GAPS, PROPERTY_GAPS } from './emulator-gaps';
+import { GAPS, LEFT_BEHIND, PROPERTY_GAPS } from './emulator-gaps';
 import type { ProofGroup, Scene } from './proof';
 import { python } from './python';
 
@@ -21,6 +21,8 @@ const USER_DATA_BYTES = 16_384;
 interface Deployed {
   readonly emulator: Emulator;
   readonly found: Found;
+  /** Folder of the assembly that was deployed. */
+  readonly output: string;
 }
 
 /** As `inspect-deployment.py` prints it. */
@@ -70,22 +72,24 @@ let deployed: Deployed | undefined;
 
 const CDK = join(ROOT, 'node_modules', '.bin', 'cdk');
 
-async function deploy({ cleanup, note }: Scene): Promise<void> {
+/** Asks the emulator what it holds, by one of the scripts beside this file. */
+async function inspect(script: string, env: Emulator['env']): Promise<Finished> {
+  const all = [join(ROOT, 'test', 'aws', script), stackName('shop'), BUCKET];
+  return succeed(join(await python(), 'python'), all, { env });
+}
+
+const output = mkdtempSync(join(tmpdir(), 'microcosm-cdk-'));
+
+async function deploy({ note }: Scene): Promise<void> {
   emulator = await startEmulator();
-  const output = mkdtempSync(join(tmpdir(), 'microcosm-cdk-'));
-  cleanup(() => rmSync(output, { recursive: true, force: true }));
   const app = `node -r ts-node/register ${join('test', 'aws', 'emulated-app.ts')}`;
   const common = ['-c', 'topology=shop', '-c', `clients=${CLIENT_RANGE}`, '-c', 'faults=true', '--output', output];
   const { env } = emulator;
   // Nothing but the product's own command line, except that the app is followed by what the emulator needs.
   await succeed(CDK, ['bootstrap', `aws://${ACCOUNT}/${REGION}`, '--app', app, ...common], { env });
   await succeed(CDK, ['deploy', '--app', output, '--method', 'direct'], { env });
-  const { stdout } = await succeed(
-    join(await python(), 'python'),
-    [join(ROOT, 'test', 'aws', 'inspect-deployment.py'), stackName('shop'), BUCKET],
-    { env },
-  );
-  deployed = { emulator, found: JSON.parse(stdout) };
+  const { stdout } = await inspect('inspect-deployment.py', env);
+  deployed = { emulator, found: JSON.parse(stdout), output };
   assert.equal(deployed.found.status, 'CREATE_COMPLETE');
   const unknown = emulator
     .log()
@@ -245,6 +249,18 @@ async function faultFindsTheHosts({ emulator: { env }, found }: Deployed): Promi
   assert.deepEqual(told.sort(), expected.sort());
 }
 
+/** What the emulator can delete must all be gone, the log with it; only the bootstrap bucket stays. */
+async function destroyLeavesNothing({ emulator: { env }, output }: Deployed, { note }: Scene): Promise<void> {
+  await succeed(CDK, ['destroy', '--force', '--app', output], { env });
+  const left = JSON.parse((await inspect('left-behind.py', env)).stdout);
+  for (const what of LEFT_BEHIND) note(`gap: the emulator leaves ${what} (${left[what]?.length ?? 0})`);
+  assert.deepEqual(
+    Object.keys(left).filter((what) => !LEFT_BEHIND.includes(what)),
+    [],
+    JSON.stringify(left),
+  );
+}
+
 function replicas({ services }: Topology): number {
   return Object.values(services).reduce((sum, service) => sum + service.replicas, 0);
 }
@@ -272,6 +288,13 @@ export const deploymentProofs: ProofGroup = {
       run: withDeployment(loadFindsTheStack),
     },
     { title: 'fault --aws finds the machine of every instance', run: withDeployment(faultFindsTheHosts) },
+    {
+      title: 'cdk destroy ends the stack, its hosts, its network and its log',
+      run: withDeployment(destroyLeavesNothing),
+    },
   ],
-  close: () => emulator?.stop(),
+  async close() {
+    await emulator?.stop();
+    rmSync(output, { recursive: true, force: true });
+  },
 };

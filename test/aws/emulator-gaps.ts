@@ -40,6 +40,9 @@ export const PROPERTY_GAPS: readonly string[] = [
   'AWS::ElasticLoadBalancingV2::TargetGroup: Targets are not registered; they are resolved from the deployed template',
 ];
 
+/** Kinds of things that the emulator makes for a stack and knows no way to delete with it. */
+export const LEFT_BEHIND: readonly string[] = ['endpoints', 'gateways', 'targetGroups'];
+
 interface Template {
   Resources: Record<string, { Type: string; Properties?: Record<string, unknown>; DependsOn?: string | string[] }>;
   readonly Outputs?: unknown;

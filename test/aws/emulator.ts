@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { ROOT } from './command';
 import { python } from './python';
 
 /** moto's server: AWS's APIs on a free loopback port, in memory. */
@@ -21,10 +22,14 @@ const START_MS = 120_000;
 export async function startEmulator(): Promise<Emulator> {
   const programs = await python();
   const port = await freePort();
-  const child = spawn(join(programs, 'python'), ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PYTHONUNBUFFERED: '1' },
-  });
+  const child = spawn(
+    join(programs, 'python'),
+    [join(ROOT, 'test', 'aws', 'emulator.py'), '-H', '127.0.0.1', '-p', String(port)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PYTHONUNBUFFERED: '1' },
+    },
+  );
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
   let log = '';
   for (const stream of [child.stdout, child.stderr]) {
