@@ -134,7 +134,7 @@ function named({ name }: ScenarioStep, report: StepReport): StepReport {
 function scaleText(service: string, replicas: number, { started, left }: ReplicasReply): string {
   const parts = [
     ...(started.length > 0 ? [`${started.map(({ instance }) => instance).join(', ')} came`] : []),
-    ...(left.length > 0 ? [`${left.join(', ')} leaves`] : []),
+    ...(left.length > 0 ? [`${left.join(', ')} ${left.length === 1 ? 'leaves' : 'leave'}`] : []),
   ];
   return `${service} to ${replicas} instance${replicas === 1 ? '' : 's'}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
