@@ -1,19 +1,18 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { ENVIRONMENT, instanceName, type ReadyMessage, STATE } from '../model/contract';
+import { ENVIRONMENT, type ReadyMessage, STATE } from '../model/contract';
 import type { DeployedInstance, Deployment } from '../model/deployment';
 import { newRunId } from '../model/run-id';
 import { edgePrefix, hashValue } from '../model/slice';
 import type { Topology } from '../model/topology';
 import { type Balancer, type BalancerSettings, startBalancer } from './balancer';
 import { bundleNode, type NodeBundle } from './bundle';
-import { readKey } from './control-client';
 import { type DnsServer, startDnsServer } from './dns-server';
-import { type LauncherControl, startLauncherControl } from './launcher-control';
+import { enlist, HOST, type Instance, instancesOf, type Unit } from './instances';
 import { type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
 import { checkMachine } from './preflight';
-import { catchUp, type Replicas, replicas } from './replicas';
+import { type Scaling, startScaling } from './scaling';
 import { StartError } from './start-error';
 import { makeStateFolder, pruneDeployments, type StateFolder, writable } from './state-folder';
 import { stopOrder } from './stop-order';
@@ -53,7 +52,6 @@ export interface LocalRun {
   kill(): Promise<void>;
 }
 
-const HOST = '127.0.0.1';
 /** A loaded machine may take long; a node that hangs must not hang the launch. */
 const START_TIMEOUT_MS = 60_000;
 const INLINE_START_TIMEOUT_MS = 120_000;
@@ -62,16 +60,6 @@ const STARTS_AT_ONCE = 2 * availableParallelism();
 /** From the last instance's start to the first passed health check of every edge instance. */
 const HEALTHY_WITHIN_MS = 60_000;
 const DRAIN_MS = 5_000;
-
-interface Instance {
-  readonly instance: string;
-  readonly service: string;
-  pid: number;
-  meshPort: number;
-  edgePort: number | null;
-  controlPort: number | null;
-  restarts: number;
-}
 
 /**
  * Starts every instance of the topology on this machine and resolves once all of them are ready and the edge's pass
@@ -82,7 +70,8 @@ interface Instance {
  */
 export async function launch(topology: Topology, options: LaunchOptions = {}): Promise<LocalRun> {
   const { cwd = process.cwd(), port = 0, inline = false, onNotice = () => {}, signal } = options;
-  let instances = instancesOf(topology);
+  const roster = { instances: instancesOf(topology) };
+  const { instances } = roster;
   checkMachine(instances.length, inline);
 
   // First what fails quickly: the port, then the folder.
@@ -98,11 +87,9 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
   let state: StateFolder | undefined;
   const units: Unit[] = [];
   const killAll = () => Promise.all(units.map(({ supervised }) => supervised.kill()));
-  let scaling: Replicas | undefined;
-  let control: LauncherControl | undefined;
+  let scaling: Scaling | undefined;
   const closeServers = async () => {
     scaling?.close();
-    control?.close();
     await balancer.close(0);
     await dns?.close();
   };
@@ -127,9 +114,9 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     };
     const deploymentNow = (stopTime: string | null): Deployment => ({
       ...record,
-      controlPort: control?.port ?? null,
+      controlPort: scaling?.port ?? null,
       stopTime,
-      instances: instances.map((instance): DeployedInstance => ({ ...instance })),
+      instances: roster.instances.map((instance): DeployedInstance => ({ ...instance })),
     });
 
     const context: UnitContext = { bundle, dns, balancer, state, options, onRestarted: () => writeRecord(null) };
@@ -162,48 +149,9 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     });
     await raceAbort(health.allHealthy(balancer, HEALTHY_WITHIN_MS), signal);
     if (!inline) {
-      const scope = { key: readKey(folder.path), topology: topology.name };
-      const [namespace, unitOf] = [dns, (name: string) => units.find(({ group }) => group[0]?.instance === name)];
-      scaling = replicas({
-        services: Object.keys(topology.services),
-        running: (service) => instances.filter((each) => each.service === service).map(({ instance }) => instance),
-        async start(service, instance) {
-          const added = newInstance(service, instance);
-          try {
-            await startUnit([added]);
-          } catch (error) {
-            units.splice(units.indexOf(unitOf(instance) as Unit), 1);
-            throw error;
-          }
-          instances = [...instances, added];
-        },
-        withdraw(instance) {
-          instances = instances.filter((each) => each.instance !== instance);
-          namespace.deregister(instance);
-          return balancer.deregister(instance);
-        },
-        restore(instance) {
-          const [known] = unitOf(instance)?.group ?? [];
-          if (!known) return;
-          instances = [...instances, known];
-          enlist(known, namespace, balancer);
-        },
-        async stop(instance) {
-          const unit = unitOf(instance);
-          await unit?.supervised.stop();
-          if (unit) units.splice(units.indexOf(unit), 1);
-        },
-        catchUp: (instance) => {
-          const [known] = unitOf(instance)?.group ?? [];
-          return known ? catchUp(known, folder.slice(known.service), scope) : Promise.resolve();
-        },
-        checkRoom: (more) => checkMachine(more, false),
+      scaling = await startScaling({
+        ...{ topology, folder, dns, balancer, roster, units, startUnit, onNotice },
         onChanged: () => writeRecord(null),
-      });
-      control = await startLauncherControl({
-        ...scope,
-        setReplicas: scaling.set,
-        onRefused: (reason) => onNotice(`another number of instances was refused: ${reason}`),
       });
     }
     launched = true;
@@ -214,7 +162,6 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     const end = async (graceful: boolean) => {
       health.stop();
       scaling?.close();
-      control?.close();
       if (graceful) {
         await balancer.close(DRAIN_MS);
         for (const services of stopOrder(topology)) {
@@ -250,12 +197,6 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     state?.remove();
     throw error;
   }
-}
-
-/** One process, and whom it plays. */
-interface Unit {
-  readonly supervised: Supervised;
-  readonly group: readonly Instance[];
 }
 
 interface UnitContext {
@@ -327,22 +268,6 @@ function superviseUnit(group: readonly Instance[], inline: boolean, context: Uni
     },
     ...(backoff && { backoff }),
   });
-}
-
-/** Lets others find it. */
-function enlist({ instance, service, meshPort, edgePort }: Instance, dns: DnsServer, balancer: Balancer): void {
-  dns.register(instance, service, HOST, meshPort);
-  if (edgePort !== null) balancer.register(instance, service, HOST, edgePort);
-}
-
-function instancesOf(topology: Topology): readonly Instance[] {
-  return Object.values(topology.services).flatMap(({ name, replicas }) =>
-    Array.from({ length: replicas }, (_, index) => newInstance(name, instanceName(name, index + 1))),
-  );
-}
-
-function newInstance(service: string, instance: string): Instance {
-  return { instance, service, pid: 0, meshPort: 0, edgePort: null, controlPort: null, restarts: 0 };
 }
 
 /** A bounded number at a time; the first failure ends the rest. */
