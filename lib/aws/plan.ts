@@ -5,7 +5,7 @@ import { FOOTPRINT, layoutOf } from './footprint';
 import { HOST_BOUNDS } from './host';
 import { DEFAULT_INSTANCE_TYPE } from './instance-types';
 import { findLimitFaults, QUOTAS } from './limits';
-import { INSTANCE_TYPES, PRICES } from './pricing';
+import { HOURS_PER_MONTH, INSTANCE_TYPES, PRICE_BASIS, PRICES, type Price, SOURCES, type Source } from './pricing';
 
 /** What a deployment of a topology would make, touch and cost; worked out without the CDK. */
 export interface Plan {
@@ -34,12 +34,21 @@ export interface QuotaUse {
 }
 
 export interface Cost {
-  readonly items: readonly { readonly what: string; readonly count: number; readonly hourlyUsd: number }[];
+  readonly items: readonly CostItem[];
   readonly hourlyUsd: number;
   /** Instance types that the table has no price for. */
   readonly unpriced: readonly string[];
-  readonly date: string;
-  readonly source: string;
+  /** What the prices are of. */
+  readonly basis: string;
+  /** Where each was read, by the name that the items have for it. */
+  readonly sources: Readonly<Record<Source, string>>;
+}
+
+export interface CostItem {
+  readonly what: string;
+  readonly count: number;
+  readonly hourlyUsd: number;
+  readonly source: Source;
 }
 
 /** Constants of the stack, held to the stack itself by a test. */
@@ -138,46 +147,40 @@ function cost(
   { instances, alarms, endpoints, secrets }: Readonly<Record<'instances' | 'alarms' | 'endpoints' | 'secrets', number>>,
 ): Cost {
   const services = Object.values(topology.services);
-  const month = PRICES.hoursPerMonth;
   const types = new Map<string, number>();
   for (const { instanceType = DEFAULT_INSTANCE_TYPE, replicas } of services) {
     types.set(instanceType, (types.get(instanceType) ?? 0) + replicas);
   }
-  const priced = [...types].filter(([type]) => Object.hasOwn(INSTANCE_TYPES, type));
+  const hourly = (what: string, count: number, { usd, source }: Price, hours = 1): CostItem => {
+    return { what, count, hourlyUsd: (count * usd) / hours, source };
+  };
+  const monthly = (what: string, count: number, price: Price): CostItem => hourly(what, count, price, HOURS_PER_MONTH);
+  const volume = { ...PRICES.volumeGibMonth, usd: HOST_BOUNDS.volumeGib * PRICES.volumeGibMonth.usd };
   // Duration and failures by service (failures once there are any), three of the topology, CPU and memory by host.
   const metrics = 2 * services.length + 3 + 2 * instances;
   const items = [
-    ...priced.map(([type, count]) => {
-      return { what: type, count, hourlyUsd: count * (INSTANCE_TYPES[type]?.hourlyUsd ?? 0) };
+    ...[...types].flatMap(([type, count]) => {
+      const known = Object.hasOwn(INSTANCE_TYPES, type) ? INSTANCE_TYPES[type] : undefined;
+      return known ? [hourly(type, count, known.hourly)] : [];
     }),
-    {
-      what: `gp3 volume of ${HOST_BOUNDS.volumeGib} GiB`,
-      count: instances,
-      hourlyUsd: (instances * HOST_BOUNDS.volumeGib * PRICES.volumeGibMonth) / month,
-    },
-    {
-      what: 'load balancer, one capacity unit',
-      count: 1,
-      hourlyUsd: PRICES.loadBalancerHour + PRICES.loadBalancerUnitHour,
-    },
-    { what: 'public address', count: 2, hourlyUsd: 2 * PRICES.publicAddressHour },
-    {
-      what: 'interface endpoint',
-      count: endpoints,
-      hourlyUsd: endpoints * PRICES.interfaceEndpointHour,
-    },
-    { what: 'alarm', count: alarms, hourlyUsd: (alarms * PRICES.alarmMonth) / month },
-    { what: 'custom metric', count: metrics, hourlyUsd: (metrics * PRICES.metricMonth) / month },
-    { what: 'private hosted zone', count: 1, hourlyUsd: PRICES.hostedZoneMonth / month },
-    { what: 'dashboard', count: 1, hourlyUsd: PRICES.dashboardMonth / month },
-    ...(secrets === 0 ? [] : [{ what: 'secret', count: secrets, hourlyUsd: (secrets * PRICES.secretMonth) / month }]),
+    monthly(`gp3 volume of ${HOST_BOUNDS.volumeGib} GiB`, instances, volume),
+    hourly('load balancer', 1, PRICES.loadBalancerHour),
+    hourly('capacity unit of it', 1, PRICES.loadBalancerUnitHour),
+    hourly('public address', 2, PRICES.publicAddressHour),
+    hourly('interface endpoint', endpoints, PRICES.interfaceEndpointHour),
+    monthly('alarm', alarms, PRICES.alarmMonth),
+    monthly('custom metric', metrics, PRICES.metricMonth),
+    monthly('registration with Cloud Map', instances, PRICES.registrationMonth),
+    monthly('private hosted zone', 1, PRICES.hostedZoneMonth),
+    monthly('dashboard', 1, PRICES.dashboardMonth),
+    ...(secrets === 0 ? [] : [monthly('secret', secrets, PRICES.secretMonth)]),
   ];
   return {
     items,
     hourlyUsd: items.reduce((sum, { hourlyUsd }) => sum + hourlyUsd, 0),
     unpriced: [...types.keys()].filter((type) => !Object.hasOwn(INSTANCE_TYPES, type)),
-    date: PRICES.date,
-    source: PRICES.source,
+    basis: PRICE_BASIS,
+    sources: SOURCES,
   };
 }
 
@@ -185,6 +188,8 @@ function cost(
 export function describePlan(plan: Plan): string {
   const usd = (amount: number, digits = 4): string => `${amount.toFixed(digits)} $/h`;
   const { cost } = plan;
+  // A line is ingested, and passes an endpoint on its way.
+  const perGb = PRICES.logGb.usd + PRICES.interfaceEndpointGb.usd;
   const lines = [
     `${plan.stack}: ${plan.instances} hosts, ${plan.resourceCount} resources` +
       (plan.nestedStacks > 0 ? ` in ${plan.nestedStacks} nested stacks` : ''),
@@ -200,9 +205,13 @@ export function describePlan(plan: Plan): string {
       return `  ${String(used).padStart(6)} of ${limit} ${name}${over ? ` — too few: ${remedy}` : ''}`;
     }),
     '',
-    `Cost (${cost.source}; ${cost.date})`,
-    ...cost.items.map(({ what, count, hourlyUsd }) => `  ${usd(hourlyUsd)}  ${count} × ${what}`),
-    `  ${usd(cost.hourlyUsd)}  in all, besides ${PRICES.logGb} $ for each GB of log and the traffic itself`,
+    `Cost (${cost.basis}; where each price was read stands below)`,
+    ...cost.items.map(
+      ({ what, count, hourlyUsd, source }) => `  ${usd(hourlyUsd)}  ${source.padEnd(7)}  ${count} × ${what}`,
+    ),
+    `  ${usd(cost.hourlyUsd)}  in all, besides ${perGb.toFixed(2)} $ for each GB of log and the traffic itself`,
+    ...Object.entries(cost.sources).map(([name, text]) => `    ${name.padEnd(7)}  ${text}`),
+    '    AWS itself was not asked: see https://aws.amazon.com/pricing for what holds today',
     ...cost.unpriced.map((type) => `  no price is known for ${type}: its hosts are not in the sum`),
   ];
   return `${lines.join('\n')}\n`;

@@ -20,7 +20,7 @@ for (const [name, topology] of [
     t.is(plan.resourceCount, without.resourceCount + 2);
     t.true(plan.cost.items.some(({ what }) => what === 'secret'));
     t.false(without.cost.items.some(({ what }) => what === 'secret'));
-    t.true(plan.cost.hourlyUsd > without.cost.hourlyUsd + PRICES.interfaceEndpointHour);
+    t.true(plan.cost.hourlyUsd > without.cost.hourlyUsd + PRICES.interfaceEndpointHour.usd);
   });
 
   test(`the plan counts the resources that the stack of ${name} has, type by type`, (t) => {
@@ -46,6 +46,15 @@ test('the cost is the sum of its items, and a type without a price is said to be
   t.regex(describePlan(plan), /no price is known for x9z\.large/);
   const sum = plan.cost.items.reduce((total, { hourlyUsd }) => total + hourlyUsd, 0);
   t.is(plan.cost.hourlyUsd, sum);
+});
+
+test('each price says where it was read, and the text says what that is worth', (t) => {
+  const plan = planOf(loadTopology('shop'), { faults: true });
+  const text = describePlan(plan);
+  const used = new Set(plan.cost.items.map(({ source }) => source));
+  for (const source of used) t.true(text.includes(`    ${source.padEnd(7)}  ${plan.cost.sources[source]}\n`), source);
+  for (const source of ['list', 'page', 'guide'] as const) t.regex(plan.cost.sources[source], /2026/);
+  t.regex(text, /AWS itself was not asked/);
 });
 
 test('a quota that the default does not cover is marked, with where to raise it', (t) => {
