@@ -37,11 +37,20 @@ const LONGEST_MS = 3_600_000;
  * @throws UserError with every mistake in it
  */
 export function liveRule(options: RuleOptions, now: number): (topology: Topology) => FaultRule {
-  const forMs = parseDuration(options.for, '--for');
-  if (forMs > LONGEST_MS) {
-    throw new UserError({ where: '--for', problem: `${options.for} is too long`, remedy: 'give at most 1h' });
-  }
   const mistakes: Fault[] = [];
+  const collected = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      mistakes.push(...error.faults);
+      return undefined;
+    }
+  };
+  const forMs = collected(() => parseDuration(options.for, '--for')) ?? LONGEST_MS;
+  if (forMs > LONGEST_MS) {
+    mistakes.push({ where: '--for', problem: `${options.for} is too long`, remedy: 'give at most 1h' });
+  }
   const number = (text: string | undefined, where: string): number | undefined => {
     if (text === undefined) return undefined;
     const value = Number(text);
@@ -64,7 +73,10 @@ export function liveRule(options: RuleOptions, now: number): (topology: Topology
     ...(options.id !== undefined && { id: options.id }),
     expiresAt: new Date(now + forMs).toISOString(),
   };
-  if (mistakes.length > 0) throw new UserError(mistakes);
+  if (mistakes.length > 0) {
+    collected(() => parseFaultRule(written, options.service, { source: 'live', newId: () => 'new' }));
+    throw new UserError(mistakes);
+  }
   return (topology) => {
     const service = serviceOf(topology, options.service);
     const newId = (): string => {

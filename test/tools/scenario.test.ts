@@ -1,9 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import { type LocalRun, launch } from '../../lib/local/launch';
 import { currentTopology } from '../../lib/local/live-change';
@@ -11,8 +8,8 @@ import { STATE } from '../../lib/model/contract';
 import type { Event } from '../../lib/model/event';
 import { loadTopology } from '../../lib/model/load-topology';
 import type { ManifestRecord, ManifestStep } from '../../lib/model/manifest';
+import { outcome, toolsIn } from '../support/tool';
 
-const ROOT = join(__dirname, '..', '..');
 const cwd = mkdtempSync(join(tmpdir(), 'microcosm-scenario-'));
 mkdirSync(join(cwd, 'topologies'));
 
@@ -54,22 +51,7 @@ test.after.always(async () => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-function tool(t: ExecutionContext, name: string, ...args: string[]): ChildProcess {
-  const child = spawn(
-    process.execPath,
-    ['-r', join(ROOT, 'node_modules', 'ts-node', 'register'), join(ROOT, 'tools', `${name}.ts`), ...args],
-    { cwd, env: { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json') }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  t.teardown(() => child.kill('SIGKILL'));
-  return child;
-}
-
-async function outcome(child: ChildProcess) {
-  const { stdout, stderr } = child;
-  if (!stdout || !stderr) throw new Error('its output is not read');
-  const [out, error, [code]] = await Promise.all([text(stdout), text(stderr), once(child, 'close')]);
-  return { stdout: out, stderr: error, code: code as number | null };
-}
+const tool = toolsIn(cwd);
 
 function runs(): readonly string[] {
   const folder = join(cwd, STATE.runs);
