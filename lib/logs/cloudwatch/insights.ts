@@ -1,6 +1,7 @@
 import {
   type CloudWatchLogsClient,
   GetQueryResultsCommand,
+  type GetQueryResultsCommandOutput,
   type ResultField,
   StartQueryCommand,
   StopQueryCommand,
@@ -101,9 +102,9 @@ async function runQuery(
       const answer = await client.send(new GetQueryResultsCommand({ queryId, maxItems: PAGE_LIMIT }));
       if (answer.status === 'Complete') {
         const matched = answer.statistics?.recordsMatched;
-        if (matched !== undefined) return matched < limit ? pagesOf(client, queryId, answer, limit) : null;
+        if (matched !== undefined) return matched < limit ? pagesOf(client, queryId, pageOf(answer), limit) : null;
         const pages: (readonly LogRow[])[] = [];
-        for await (const page of pagesOf(client, queryId, answer, Number.POSITIVE_INFINITY)) pages.push(page);
+        for await (const page of pagesOf(client, queryId, pageOf(answer), Number.POSITIVE_INFINITY)) pages.push(page);
         return pages.reduce((sum, page) => sum + page.length, 0) < limit ? pages : null;
       }
       if (answer.status !== 'Running' && answer.status !== 'Scheduled') {
@@ -118,26 +119,33 @@ async function runQuery(
   }
 }
 
-interface ResultPage {
-  readonly results?: ResultField[][] | undefined;
-  readonly nextToken?: string | undefined;
+interface Page {
+  readonly rows: readonly LogRow[];
+  readonly nextToken: string | undefined;
 }
 
 async function* pagesOf(
   client: CloudWatchLogsClient,
   queryId: string,
-  first: ResultPage,
+  first: Page,
   limit: number,
 ): AsyncGenerator<readonly LogRow[]> {
   let count = 0;
-  for (let page = first; ; ) {
-    const rows = rowsOf(page);
+  let { rows, nextToken } = first;
+  for (;;) {
     count += rows.length;
     if (count >= limit) throw new Error(`a query gave ${count} rows, more than it said`);
     yield rows;
-    if (page.nextToken === undefined) return;
-    page = await client.send(new GetQueryResultsCommand({ queryId, nextToken: page.nextToken, maxItems: PAGE_LIMIT }));
+    if (nextToken === undefined) return;
+    rows = [];
+    const command = new GetQueryResultsCommand({ queryId, nextToken, maxItems: PAGE_LIMIT });
+    ({ rows, nextToken } = pageOf(await client.send(command)));
   }
+}
+
+/** The rows alone: an answer of ten thousand rows is fifty thousand objects, which must not wait until the next one. */
+function pageOf({ results = [], nextToken }: GetQueryResultsCommandOutput): Page {
+  return { rows: rowsOf(results), nextToken };
 }
 
 /** An account may have 100 queries at work; one more is refused until another ends. */
@@ -157,7 +165,7 @@ async function start(
   }
 }
 
-function rowsOf({ results = [] }: ResultPage): LogRow[] {
+function rowsOf(results: readonly (readonly ResultField[])[]): LogRow[] {
   const rows: LogRow[] = [];
   for (const fields of results) {
     let id: string | undefined;
