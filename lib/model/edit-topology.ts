@@ -96,7 +96,7 @@ export function addRule(service: string, rule: FaultRule): TopologyEdit {
     const other = known.faults.find(({ id }) => id === rule.id);
     if (other && other.source !== rule.source) {
       const problem = `${show(rule.id)} is the id of a fault of its topology`;
-      throw new UserError({ where: service, problem, remedy: 'give another --id' });
+      throw new UserError({ where: service, problem, remedy: 'give another id' });
     }
     const faults = [...known.faults.filter(({ id }) => id !== rule.id), rule];
     return withService(topology, { ...known, faults });

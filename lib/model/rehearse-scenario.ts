@@ -1,6 +1,7 @@
 import type { Scenario, ScenarioStep } from './scenario';
 import { changesSteps, redoneFrom, stepEdit, withoutScenarioFaults } from './scenario-edits';
 import { momentsOf, standingAfter } from './scenario-timeline';
+import { pathTo } from './shape';
 import type { Topology } from './topology';
 import { type Fault, UserError } from './user-error';
 import { topologyFaults } from './written-topology';
@@ -16,20 +17,20 @@ export function rehearse(scenario: Scenario, topology: Topology): readonly Fault
   let current = topology;
   for (const moment of momentsOf(scenario)) {
     const { step, what } = moment;
-    const where = `scenarios.${scenario.name}.steps[${scenario.steps.indexOf(step)}]`;
-    const at = `at ${moment.atMs / 1000}s`;
+    const where = `${pathTo('scenarios', scenario.name)}.steps[${scenario.steps.indexOf(step)}]`;
+    const at = ({ where: place, problem, remedy }: Fault): Fault => {
+      return { where, problem: `at ${moment.atMs / 1000}s, ${place}: ${problem}`, remedy };
+    };
     standing = standingAfter(standing, moment);
     try {
       current = what === 'begin' ? stepEdit(step)(current) : afterEnd(step, standing, current, topology);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      faults.push(...error.faults.map(({ problem, remedy }) => ({ where, problem: `${at}, ${problem}`, remedy })));
+      faults.push(...error.faults.map(at));
       return faults;
     }
     const found = topologyFaults(current);
-    faults.push(
-      ...found.map(({ where: place, problem, remedy }) => ({ where, problem: `${at}, ${place}: ${problem}`, remedy })),
-    );
+    faults.push(...found.map(at));
     // What follows from a faulty topology says nothing new.
     if (found.length > 0) return faults;
   }

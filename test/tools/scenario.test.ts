@@ -130,6 +130,9 @@ test.serial('steps are made at their time, a fault strikes in its window only, a
   t.true(eventsOf(id, 'web-2').some(({ event }) => event === 'REQUEST_RECEIVED'));
   isAsBefore(t);
 
+  const timeline = await outcome(tool(t, 'timeline', id, '--slowest', '0'));
+  t.regex(timeline.stdout, /\n {2}scenario {2}wave\n +\d\.\d s {2}grow: web to 2 instances: web-2 came\n/);
+
   const check = await outcome(tool(t, 'check', id, '--json'));
   t.is(check.code, 1, check.stderr);
   const { verdict, scenario: answered } = JSON.parse(check.stdout);

@@ -168,7 +168,7 @@ test('what goes wrong only when steps are made one after the other is found befo
         { at: '2s', disconnect: { from: 'web', to: 'catalog GET /items' } },
       ],
     }),
-    ['scenarios.sale.steps[1]: at 2s, does not call catalog GET /items; it calls nobody'],
+    ['scenarios.sale.steps[1]: at 2s, web: does not call catalog GET /items; it calls nobody'],
   );
   t.regex(
     rehearsed({ steps: [{ at: '1s', connect: { from: 'stock', to: 'web' } }] })[0] ?? '',
