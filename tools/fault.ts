@@ -215,6 +215,7 @@ async function deploymentFor(asked: string, options: Json): Promise<LiveDeployme
   if (start && forwarded) {
     throw new UserError({ where: '--start --forwarded', problem: 'exclude each other', remedy: 'give one of them' });
   }
+  if (start) exitOnSignal();
   if (start || forwarded) return awsDeployment(asked, options, cwd);
   const commands = await sessionCommands(asked, options, cwd);
   process.stdout.write(options.json ? `${JSON.stringify(commands, null, 2)}\n` : `${commands.join('\n')}\n`);
@@ -222,6 +223,12 @@ async function deploymentFor(asked: string, options: Json): Promise<LiveDeployme
     'Keep these running and give --forwarded; or give --start, which runs them, does the work and ends them.\n',
   );
   return undefined;
+}
+
+/** A signal alone would end this process and leave its sessions; its exit ends them too. */
+function exitOnSignal(): void {
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
 }
 
 function latency(text: string): Distribution {

@@ -1,8 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as openSocket } from 'node:net';
+import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { askControl, readKey } from '../../lib/local/control-client';
 import { type LocalRun, launch } from '../../lib/local/launch';
@@ -20,6 +21,8 @@ interface World {
   fault(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended>;
   /** `tools/load.ts` with the same topology. */
   load(args: readonly string[]): Promise<Ended>;
+  /** `fault`, without waiting for its end. */
+  start(args: readonly string[]): ChildProcess;
   /** Each call of the `aws` command. */
   calls(): readonly (readonly string[])[];
   readonly environment: Readonly<Record<string, string>>;
@@ -35,6 +38,8 @@ interface Options {
   readonly faultKey?: string;
   readonly plugin?: boolean;
   readonly nested?: boolean;
+  /** Leads every session to this port instead. */
+  readonly leadsTo?: number;
   /** Instances without a session. */
   readonly unreachable?: readonly string[];
 }
@@ -51,7 +56,7 @@ const SCENARIOS = {
 
 /** A topology that runs here, behind a stack and an `aws` command that make it look like one on AWS. */
 async function world(t: ExecutionContext, options: Options = {}): Promise<World> {
-  const { faultKey = SECRET, plugin = true, nested = false, unreachable = [] } = options;
+  const { faultKey = SECRET, plugin = true, nested = false, unreachable = [], leadsTo } = options;
   const cwd = mkdtempSync(join(tmpdir(), 'microcosm-fault-'));
   t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
   const file = join(cwd, 'pair.json');
@@ -82,7 +87,7 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
   const ports = Object.fromEntries(
     hosts
       .filter(({ instance }) => !unreachable.includes(instance))
-      .map(({ machine, controlPort }) => [machine, controlPort]),
+      .map(({ machine, controlPort }) => [machine, leadsTo ?? controlPort]),
   );
   const settings = join(cwd, 'stand-in.json');
   writeFileSync(settings, JSON.stringify({ secret: SECRET, key, ports, log, plugin }));
@@ -108,13 +113,17 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
       );
     });
   const fault: World['fault'] = ([action = '', ...args], more) => tool('fault.ts', [action, file, ...args], more);
+  const start: World['start'] = ([action = '', ...args]) => {
+    const command = ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', 'fault.ts'), action, file, ...args];
+    return spawn(process.execPath, command, { cwd, env: environment, stdio: 'ignore' });
+  };
   const load: World['load'] = (args) => tool('load.ts', [file, ...args]);
   const calls = () =>
     readFileSync(log, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as readonly string[]);
-  return { run, key, fault, load, calls, environment };
+  return { run, key, fault, start, load, calls, environment };
 }
 
 const ADD = ['add', '--service', 'web', '--type', 'error', '--arg', 'status=418', '--for', '5m', '--id', 'teapot'];
@@ -206,6 +215,30 @@ test('an instance that has no session is reported, and the others take the chang
   const none = await fault(['connect', 'web', 'nobody', '--aws', '--start'], { MICROCOSM_KEY: keyFile });
   t.is(none.code, 2);
   t.regex(none.stderr, /there is no service "nobody"/);
+});
+
+test('a command that is interrupted leaves no session behind', async (t) => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket.on('error', () => {})));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const { start, calls } = await world(t, { leadsTo: (silent.address() as AddressInfo).port });
+  const child = start(['list', '--aws', '--start']);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  // Each session's port is tried once, then asked through.
+  while (sockets.length < 6 && child.exitCode === null) await delay(50);
+  child.kill('SIGINT');
+  t.is(await ended, 130);
+  const sessions = calls().filter(([service]) => service === 'ssm');
+  t.is(sessions.length, 3);
+  for (const args of sessions) {
+    const port = Number(JSON.parse(args.at(-1) ?? '{}').localPortNumber[0]);
+    for (let i = 0; i < 100 && (await isOpen(port)); i++) await delay(50);
+    t.false(await isOpen(port));
+  }
 });
 
 test('what is missing is said in one line: switch, secret, command, plugin', async (t) => {
