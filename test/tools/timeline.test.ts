@@ -9,8 +9,9 @@ import { type Simulation, simulate } from '../support/simulate';
 
 const ROOT = join(__dirname, '..', '..');
 const RUN = 'shop-20261121t054429z-k3qa';
+const simulationTopology = loadTopology('shop', { cwd: ROOT });
 const simulation = simulate({
-  topology: loadTopology('shop', { cwd: ROOT }),
+  topology: simulationTopology,
   run: RUN,
   requests: 60,
   failures: { connect: 0.02, overload: 0.03, internal: 0.02 },
@@ -236,6 +237,60 @@ test('every export is written to a file, with the same flows as in JSON', async 
     t.deepEqual([code, stdout, stderr], [0, '', '']);
     t.is(count(await readFile(join(cwd, 'exported'), 'utf8')), flows.length);
   }
+});
+
+test('--clocks shows a row a host, and without it only what is remarkable', async (t) => {
+  const slow = { 'catalog-1': { offsetMs: -2_500, source: 'unknown' } } as const;
+  const wrong = simulate({
+    topology: simulationTopology,
+    run: RUN,
+    requests: 300,
+    rate: 20,
+    hostOf: (name) => name,
+    clocks: slow,
+  });
+  const right = await timeline(await folder(t), [RUN]);
+  t.notRegex(right.stdout, /^CLOCKS/m);
+  const cwd = await folder(t, wrong, wrong.files);
+  const short = (await timeline(cwd, [RUN])).stdout;
+  t.regex(short, /^CLOCKS against the clock of \S+, by \d+ messages between hosts$/m);
+  t.regex(short, /^ {2}catalog-1: moved by \+2[45]\d\d ms \(off by -2[45]\d\d ± [\d.]+ ms/m);
+  t.notRegex(short, /^HOST +SOURCE/m);
+  const { code, stdout, stderr } = await timeline(cwd, [RUN, '--clocks']);
+  t.deepEqual([code, stderr], [0, '']);
+  const rows = stdout.split('\n').filter((line) => /^[a-z]+-\d .*(machine|unknown)/.test(line));
+  t.is(rows.length, wrong.files.size);
+  t.is(rows.filter((row) => row.includes('axis')).length, 1);
+  const json = JSON.parse((await timeline(cwd, [RUN, '--format', 'json'])).stdout);
+  t.is(json.clocks.hosts.length, rows.length);
+  t.true(json.clocks.remarkable);
+});
+
+test('--against compares two runs in text and in JSON, and nothing else', async (t) => {
+  const OTHER = 'shop-20261121t064429z-qqqq';
+  const keys = Array.from({ length: 60 }, (_, index) => `k${index}`);
+  const first = simulate({ topology: simulationTopology, run: RUN, requests: 60, keys });
+  const other = simulate({ topology: simulationTopology, run: OTHER, requests: 60, keys, seed: 2, networkMs: () => 9 });
+  const cwd = await folder(t, first, first.files);
+  const run = join(cwd, '.microcosm', 'runs', OTHER);
+  await mkdir(run);
+  await writeFile(join(run, 'manifest.jsonl'), other.manifest.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  for (const [file, lines] of other.files) await writeFile(join(run, file), lines.map((line) => `${line}\n`).join(''));
+  const { code, stdout, stderr } = await timeline(cwd, [OTHER, '--against', RUN]);
+  t.deepEqual([code, stderr], [0, '']);
+  t.true(stdout.startsWith(`${OTHER} against ${RUN}\n  the same 60 requests in both: +`), stdout.slice(0, 200));
+  t.regex(stdout, /^FLOWS \(ms\)/m);
+  for (const line of stdout.split('\n')) t.true(line.length <= 80, line);
+  const json = JSON.parse((await timeline(cwd, [OTHER, '--against', RUN, '--format', 'json'])).stdout);
+  t.like(json, { run: OTHER, against: RUN });
+  t.is(json.paired.flows, 60);
+  t.true(json.paired.interval.low > 0);
+  const page = await timeline(cwd, [OTHER, '--against', RUN, '--format', 'html']);
+  t.is(page.code, 2);
+  t.regex(page.stderr, /^--against: compares in text and json, not in html/);
+  const nowhere = await timeline(cwd, [OTHER, '--against', 'shop-20261121t064429z-zzzz']);
+  t.deepEqual([nowhere.code, nowhere.stdout], [2, '']);
+  t.regex(nowhere.stderr, /there is no run shop-20261121t064429z-zzzz/);
 });
 
 test('a diagram needs its flow, and a file a folder', async (t) => {

@@ -5,7 +5,15 @@ import { readRun } from '../../../lib/flows/read-run';
 import { reportRun } from '../../../lib/flows/run-report';
 import type { Event } from '../../../lib/model/event';
 import { arbitraryTopology } from '../../support/arbitrary-topology';
-import { duplicateLines, type Files, loseLines, removeFile, shuffleLines } from '../../support/distort';
+import {
+  copyFile,
+  duplicateLines,
+  type Files,
+  loseLines,
+  removeFile,
+  shuffleLines,
+  truncateLastLine,
+} from '../../support/distort';
 import { type Simulation, simulate, type TrueSpan } from '../../support/simulate';
 import { memorySource } from './memory-source';
 
@@ -134,6 +142,32 @@ test('every flow that lost an event is called incomplete, and no other flow is',
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+test('copies, duplicates and disorder change no flow, whatever else is lost; a line cut short is a line lost', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(arbitraryTopology, seeds, fc.constantFrom(0, 0.02, 0.3), async (topology, seed, probability) => {
+      const clocks = {
+        's0-1': { offsetMs: 4_000, source: 'unknown' },
+        's1-1': { offsetMs: -900, source: 'unknown' },
+      } as const;
+      const simulation = simulate({ topology, requests: 15, seed, failures: CERTAIN, hostOf: (name) => name, clocks });
+      const lost = { files: loseLines(simulation, probability, seed) };
+      const names = [...lost.files.keys()];
+      const file = names[seed % names.length] as string;
+      const distorted = shuffleLines(
+        { files: duplicateLines({ files: copyFile(lost, file, `${file}.1`) }, 0.2, seed) },
+        seed,
+      );
+      const byTrace = (flows: readonly Flow[]) => [...flows].sort((a, b) => (a.traceId < b.traceId ? -1 : 1));
+      const expected = byTrace(await flowsOf(simulation, lost.files));
+      t.deepEqual(byTrace(await flowsOf(simulation, distorted)), expected);
+
+      const shorter = new Map([...lost.files, [file, lost.files.get(file)?.slice(0, -1) ?? []]]);
+      t.deepEqual(await flowsOf(simulation, truncateLastLine(lost, file)), await flowsOf(simulation, shorter));
+    }),
+    { numRuns: 20 },
   );
 });
 
