@@ -109,11 +109,7 @@ async function startRealNode(role: Extract<Role, { kind: 'node' }>): Promise<num
  */
 function baseline({ calls, callee, log, lineBytes }: Extract<Role, { kind: 'baseline' }>) {
   const pool = new Pool(`http://127.0.0.1:${callee}`, { connections: 128, pipelining: 1 });
-  const file = openLogFile(
-    log,
-    () => {},
-    () => {},
-  );
+  const file = openLogFile(log, { ahead: () => '', written: () => {} });
   const payload = 'x'.repeat(100);
   const fixed = ',"process":"abcdefgh","event":"","instance":"web-1","service":"web","topology":"bench","pad":"';
   const variable = '{"timestamp":"2026-11-21T05:44:29.123Z","traceId":"","requestId":"","seq":123456'.length + 48;

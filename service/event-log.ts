@@ -97,19 +97,27 @@ export function openEventLog({
     run: { run: NO_RUN, seq: 0, reported: 0 },
     events: 0,
   };
+  /** Lost, and not yet in a LOG_DROPPED that was written; `telling` stands in the one on its way. */
   let dropped = 0;
+  let telling = 0;
+  let refuses = false;
   let closed = false;
 
-  const file = openLogFile(
-    path,
-    () => {
-      if (dropped > 0) reportDropped();
+  const file = openLogFile(path, {
+    ahead: () => {
+      telling = dropped;
+      dropped = 0;
+      return telling === 0 ? '' : toldLoss(telling);
     },
-    (lines) => {
-      dropped += lines;
-      process.stderr.write(`${instance}: the event log ${path} refuses writing; ${lines} events are lost\n`);
+    written: (lost, aheadLost) => {
+      dropped += lost + (aheadLost ? telling : 0);
+      telling = 0;
+      if (lost > 0 === refuses) return;
+      refuses = lost > 0;
+      const state = refuses ? 'refuses writing; events are lost' : 'takes events again';
+      process.stderr.write(`${instance}: the event log ${path} ${state}\n`);
     },
-  );
+  });
 
   const logger = createLogger({
     // Lines come finished; winston's default would turn them into JSON once more.
@@ -133,11 +141,14 @@ export function openEventLog({
     logger.log(entry);
   };
 
+  const lineOf = (span: SpanLog, stamp: Stamp, event: EventKind, fields: string): string =>
+    `{"timestamp":"${stamp.timestamp}","hlc":"${stamp.hlc}"${span.head}${event}","seq":${stamp.seq},"monotonicUs":${Math.floor(stamp.at * 1000)}${span.tail}${fields}}\n`;
+
   const put = (span: SpanLog, stamp: Stamp, event: EventKind, fields: string): void => {
     if (closed) return;
     if (lines === 0) setImmediate(handOver);
     lines += 1;
-    text += `{"timestamp":"${stamp.timestamp}","hlc":"${stamp.hlc}"${span.head}${event}","seq":${stamp.seq},"monotonicUs":${Math.floor(stamp.at * 1000)}${span.tail}${fields}}\n`;
+    text += lineOf(span, stamp, event, fields);
   };
 
   const read = (): Reading => readClocks(now);
@@ -148,13 +159,9 @@ export function openEventLog({
     return { timestamp, at, hlc, seq: span.run.seq };
   };
 
-  /** The event that reports a loss may be lost itself: the count then stands for the next one. */
-  const reportDropped = (): void => {
-    const count = dropped;
-    dropped = 0;
-    put(processSpan, take(processSpan, clock.tick()), 'LOG_DROPPED', `,"dropped":${count}`);
-    if (dropped > 0) dropped += count;
-  };
+  /** Goes past winston: it has to be the first of its write, so that its own loss is known. */
+  const toldLoss = (count: number): string =>
+    lineOf(processSpan, take(processSpan, clock.tick()), 'LOG_DROPPED', `,"dropped":${count}`);
 
   const log: EventLog = {
     process: processId,
@@ -188,9 +195,7 @@ export function openEventLog({
     },
     close: async () => {
       await log.flush();
-      if (dropped > 0) reportDropped();
       closed = true;
-      handOver();
       await file.close();
       logger.close();
     },

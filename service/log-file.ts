@@ -1,5 +1,18 @@
 import { close, openSync, write, writeSync } from 'node:fs';
 
+/** What the owner of the lines is asked and told. */
+export interface LogFileOwner {
+  /** Asked as a write begins: a line to go ahead of those that wait; empty for none. */
+  readonly ahead: () => string;
+  /**
+   * Told after each write, with room in the buffer again.
+   *
+   * @param lost lines that the disk refused
+   * @param aheadLost whether the line ahead is one of them
+   */
+  readonly written: (lost: number, aheadLost: boolean) => void;
+}
+
 /** Where lines go. Appending never waits for the disk. */
 export interface LogFile {
   /** Takes a line with its line feed; false when the buffer is full and the line is dropped. */
@@ -18,6 +31,9 @@ const WRITE_AFTER_MS = 10;
 /** So much may wait while the disk is slow; further lines are dropped. */
 export const LOG_BUFFER_CHARACTERS = 8_388_608;
 const BUSY_RETRY_MS = 5;
+const LINE_FEED = 0x0a;
+/** A disk that refuses is tried again so long after, or when a whole write waits. */
+const REFUSED_RETRY_MS = 500;
 
 /**
  * Appends lines to the file at `path` (`-` is standard output), whole lines in each write, so that several writers may
@@ -26,11 +42,8 @@ const BUSY_RETRY_MS = 5;
  * What a crash costs: a process that throws, or calls `process.exit`, writes its buffer on the way out and loses at
  * most the one write then under way. One that is killed loses at most what it logged since its last write began: the
  * last 10 ms or 64 Ki characters, whichever is less, while the disk keeps up; `LOG_BUFFER_CHARACTERS` at the very most.
- *
- * @param written called after each write, with room in the buffer again
- * @param lost called with the number of lines that the disk refused
  */
-export function openLogFile(path: string, written: () => void, lost: (lines: number) => void): LogFile {
+export function openLogFile(path: string, { ahead, written }: LogFileOwner): LogFile {
   const fd = path === '-' ? 1 : openSync(path, 'a', 0o644);
   let waiting = '';
   let underWay: Promise<void> | null = null;
@@ -40,27 +53,31 @@ export function openLogFile(path: string, written: () => void, lost: (lines: num
   const start = (): void => {
     if (timer) clearTimeout(timer);
     timer = null;
-    if (underWay || waiting === '') return;
-    const chunk = take();
+    if (underWay) return;
+    const first = ahead();
+    if (first === '' && waiting === '') return;
+    const mending = brokenLine ? 1 : 0;
+    const chunk = take(first);
     underWay = writeWhole(fd, chunk).then((unwritten) => {
       underWay = null;
-      if (unwritten.length > 0) {
-        brokenLine = unwritten.length < chunk.length;
-        lost(countLines(unwritten));
-      }
+      const bytes = chunk.length - unwritten.length;
+      const mended = bytes >= mending;
+      const lost = countLines(unwritten) - (mended ? 0 : 1);
+      brokenLine = !mended || (bytes > 0 && chunk[bytes - 1] !== LINE_FEED);
+      written(lost, first !== '' && bytes < mending + Buffer.byteLength(first));
       if (waiting.length >= WRITE_CHARACTERS) start();
-      else if (waiting !== '') arm();
-      written();
+      else if (unwritten.length > 0) arm(REFUSED_RETRY_MS);
+      else if (waiting !== '') arm(WRITE_AFTER_MS);
     });
   };
 
-  const arm = (): void => {
-    timer ??= setTimeout(start, WRITE_AFTER_MS);
+  const arm = (afterMs: number): void => {
+    timer ??= setTimeout(start, afterMs);
   };
 
-  /** A line that the disk took only a part of is closed first, so that it spoils no other. */
-  const take = (): Buffer => {
-    const chunk = Buffer.from(brokenLine ? `\n${waiting}` : waiting);
+  /** What waits, behind the line given. A line that the disk took only a part of is closed first: it spoils no other. */
+  const take = (first: string): Buffer => {
+    const chunk = Buffer.from((brokenLine ? '\n' : '') + first + waiting);
     waiting = '';
     brokenLine = false;
     return chunk;
@@ -78,13 +95,13 @@ export function openLogFile(path: string, written: () => void, lost: (lines: num
       waiting += line;
       if (underWay) return true;
       if (waiting.length >= WRITE_CHARACTERS) start();
-      else if (!timer) arm();
+      else if (!timer) arm(WRITE_AFTER_MS);
       return true;
     },
     flush,
     flushSync: () => {
       if (waiting === '') return;
-      let chunk = take();
+      let chunk = take(ahead());
       try {
         while (chunk.length > 0) chunk = chunk.subarray(writeSync(fd, chunk));
       } catch {
@@ -117,6 +134,6 @@ function writeSome(fd: number, chunk: Buffer): Promise<number | NodeJS.ErrnoExce
 
 function countLines(chunk: Buffer): number {
   let lines = 0;
-  for (const byte of chunk) if (byte === 0x0a) lines += 1;
+  for (const byte of chunk) if (byte === LINE_FEED) lines += 1;
   return lines;
 }

@@ -3,7 +3,7 @@ import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { LOG_BUFFER_CHARACTERS, openLogFile } from '../../service/log-file';
+import { LOG_BUFFER_CHARACTERS, type LogFileOwner, openLogFile } from '../../service/log-file';
 
 async function path(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'microcosm-log-'));
@@ -11,11 +11,11 @@ async function path(t: ExecutionContext): Promise<string> {
   return join(folder, 'a.log');
 }
 
-const nothing = () => {};
+const QUIET: LogFileOwner = { ahead: () => '', written: () => {} };
 
 test('lines come out whole and in order, however many wait', async (t) => {
   const file = await path(t);
-  const log = openLogFile(file, nothing, nothing);
+  const log = openLogFile(file, QUIET);
   const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i} é\n`);
   for (const line of lines) t.true(log.append(line));
   await log.close();
@@ -24,7 +24,7 @@ test('lines come out whole and in order, however many wait', async (t) => {
 
 test('what does not fit the buffer is refused, and taken again once there is room', async (t) => {
   const file = await path(t);
-  const log = openLogFile(file, nothing, nothing);
+  const log = openLogFile(file, QUIET);
   const line = `${'x'.repeat(1_048_575)}\n`;
   let taken = 0;
   // The first lines leave with a write under way; no more than the buffer waits behind it.
@@ -41,7 +41,7 @@ test('a dying process writes out what waits', async (t) => {
   const module = join(__dirname, '../../service/log-file.ts');
   const program = `
     const { openLogFile } = require(${JSON.stringify(module)});
-    const log = openLogFile(${JSON.stringify(file)}, () => {}, () => {});
+    const log = openLogFile(${JSON.stringify(file)}, { ahead: () => '', written: () => {} });
     process.on('exit', () => log.flushSync());
     log.append('before the crash\\n');
     throw new Error('crash');
@@ -60,8 +60,11 @@ test('lines that the disk refuses are counted', async (t) => {
   }
   await full.close();
   let lost = 0;
-  const log = openLogFile('/dev/full', nothing, (lines) => {
-    lost += lines;
+  const log = openLogFile('/dev/full', {
+    ...QUIET,
+    written: (lines) => {
+      lost += lines;
+    },
   });
   for (let i = 0; i < 7; i++) log.append('line\n');
   await log.close();
