@@ -2,7 +2,9 @@ import { HEADERS, LIMITS, RESPOND_ASYNC } from '../lib/model/contract';
 import { backoffMs, concretePath, endsCall, mayRetry, requestBytes } from '../lib/model/decisions';
 import { childPlace, formatHash, type Hash } from '../lib/model/draw';
 import type { ErrorKind } from '../lib/model/event';
+import type { Hedge } from '../lib/model/resilience';
 import { formatTraceparent } from '../lib/model/trace-context';
+import { CALLED_OFF } from './client-answer';
 import { decisionField, errorField, quote, roundMs } from './event-line';
 import type { EventLog } from './event-log';
 import type { CallFate, CallTime } from './faults/call-fate';
@@ -18,7 +20,8 @@ import {
   type OutgoingRequest,
 } from './outgoing';
 import type { OutgoingInstruction } from './program';
-import { guardedAttempt } from './resilience/guarded-attempt';
+import { guardedAttempt, mayHedge } from './resilience/guarded-attempt';
+import { type Hedged, hedged } from './resilience/hedge';
 import type { RetryBudget } from './resilience/retry-budget';
 import type { CallGuards } from './resilience/states';
 import { leftMs, type Span } from './span';
@@ -32,10 +35,11 @@ export interface Caller {
   readonly faults: FaultEngine;
 }
 
-/** The promise's value, or undefined once the time has passed: a look-up may take longer than the request has. */
-function inTime<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+/** The promise's value, or undefined once the time has passed or the signal came: a look-up may take longer than the request has. */
+function inTime<T>(promise: Promise<T>, ms: number, signal?: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, Math.max(0, Math.ceil(ms)), undefined);
+    signal?.addEventListener('abort', () => resolve(undefined), { once: true });
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
@@ -66,20 +70,28 @@ export async function callOnce(
 ): Promise<Outcome> {
   const { step, kind, guards } = instruction;
   guards?.budget?.called(performance.now());
+  /** A hedge has a number among the attempts, and is no try of its own. */
+  let hedges = 0;
   for (let attempt = 1; ; attempt++) {
-    const result = guards
-      ? await guarded(guards, instruction, span, caller, repetition, attempt)
-      : await makeAttempt(instruction, span, caller, repetition, attempt);
+    let result: Attempt;
+    if (!guards) result = await makeAttempt(instruction, span, caller, repetition, attempt);
+    else if (guards.hedge && attempt === 1) {
+      const pair = await withHedge(guards, guards.hedge, instruction, span, caller, repetition);
+      result = pair.result;
+      if (pair.hedged) hedges = 1;
+      attempt += hedges;
+    } else result = await guarded(guards, instruction, span, caller, repetition, attempt);
+    const tries = attempt - hedges;
     if (result.ok) return kind === 'send' ? NOTHING : { responses: result.text, failure: undefined };
     if (
       endsCall(result.kind) ||
-      !mayRetry(step, attempt, result.status) ||
+      !mayRetry(step, tries, result.status) ||
       (guards?.budget && !mayAdd(guards.budget, instruction, span, caller, repetition, attempt))
     ) {
       if (guards?.fallback === undefined || result.kind === 'DEADLINE') return failed(instruction, result);
       return fallBack(guards.fallback, instruction, span, caller, repetition, attempt);
     }
-    const wait = backoffMs(step, span.draws, repetition, attempt);
+    const wait = backoffMs(step, span.draws, repetition, tries);
     // Waiting only to find the deadline passed helps nobody: the attempt then says at once that it can't start.
     if (wait < leftMs(span)) await new Promise((resolve) => setTimeout(resolve, wait));
     else {
@@ -89,6 +101,39 @@ export async function callOnce(
   }
 }
 
+/** One of two attempts that are under way side by side. */
+interface Side {
+  readonly signal: AbortSignal;
+  /** Where it goes; else discovery chooses. */
+  readonly instance?: Instance;
+  chosen?(instance: Instance): void;
+}
+
+/** The first attempt, and a hedge where it takes too long and another instance is known. */
+function withHedge(
+  guards: CallGuards,
+  { afterMs }: Hedge,
+  instruction: OutgoingInstruction,
+  span: Span,
+  caller: Caller,
+  repetition: number,
+): Promise<Hedged> {
+  let used = NONE;
+  const chosen = (instance: Instance): void => {
+    used = new Set([instance.name]);
+  };
+  const second = async (signal: AbortSignal): Promise<Attempt | undefined> => {
+    const other = Promise.resolve(caller.discovery.choose(instruction.step.service, used));
+    const instance = await inTime(other, leftMs(span), signal);
+    if (!instance || signal.aborted || leftMs(span) < 1 || !mayHedge(guards)) return undefined;
+    if (guards.budget && !guards.budget.withdraw(performance.now())) return undefined;
+    caller.log.event(span.log, 'HEDGE_SENT', fieldsOf(instruction, span, repetition, 2) + decisionField({ afterMs }));
+    return guarded(guards, instruction, span, caller, repetition, 2, { signal, instance });
+  };
+  const first = (signal: AbortSignal) => guarded(guards, instruction, span, caller, repetition, 1, { signal, chosen });
+  return hedged(afterMs, first, second);
+}
+
 function guarded(
   guards: CallGuards,
   instruction: OutgoingInstruction,
@@ -96,12 +141,13 @@ function guarded(
   caller: Caller,
   repetition: number,
   attempt: number,
+  side?: Side,
 ): Promise<Attempt> {
   const fields = (): string => fieldsOf(instruction, span, repetition, attempt);
   return guardedAttempt(guards, {
     service: instruction.step.service,
     leftMs: () => leftMs(span),
-    make: () => makeAttempt(instruction, span, caller, repetition, attempt),
+    make: () => makeAttempt(instruction, span, caller, repetition, attempt, side),
     reject: (kind, message) => notStarted(span, caller, fields(), kind, message),
     log: (event, more) => void caller.log.event(span.log, event, fields() + more),
   });
@@ -142,6 +188,7 @@ async function makeAttempt(
   caller: Caller,
   repetition: number,
   attempt: number,
+  side?: Side,
 ): Promise<Attempt> {
   const { step } = instruction;
   const { log, discovery } = caller;
@@ -155,7 +202,7 @@ async function makeAttempt(
   let reset = false;
   if (instruction.faults.length > 0 || span.rules) {
     const fields = attemptFields(instruction, place, repetition, attempt, 0);
-    const fate = await faceFaults(instruction, span, caller, placeHash, fields);
+    const fate = await faceFaults(instruction, span, caller, placeHash, fields, side?.signal);
     if ('ok' in fate) return fate;
     delayedMs = fate.delayMs;
     reset = fate.reset;
@@ -163,11 +210,13 @@ async function makeAttempt(
 
   for (let reconnect = 0; reconnect <= MAX_RECONNECTS; reconnect++) {
     const fields = attemptFields(instruction, place, repetition, attempt, reconnect);
-    const chosen = discovery.choose(step.service, avoid);
-    const instance = chosen instanceof Promise ? await inTime(chosen, leftMs(span)) : chosen;
+    const chosen = (reconnect === 0 && side?.instance) || discovery.choose(step.service, avoid);
+    const instance = chosen instanceof Promise ? await inTime(chosen, leftMs(span), side?.signal) : chosen;
     const left = Math.floor(leftMs(span));
+    if (side?.signal.aborted) return last ?? notStarted(span, caller, fields, 'CANCELLED', CALLED_OFF);
     if (left < 1) return last ?? notStarted(span, caller, fields, 'DEADLINE', 'no time is left');
     if (!instance) return last ?? notStarted(span, caller, fields, 'NO_INSTANCE', `no instance of ${step.service}`);
+    side?.chosen?.(instance);
 
     const peer = `${fields},"peer":${quote(instance.name)}`;
     const bytes = body === null ? '' : `,"bytes":${body.length}`;
@@ -185,6 +234,7 @@ async function makeAttempt(
         body,
         timeoutMs: cutByDeadline ? left : timeoutMs,
         maxAnswerBytes: LIMITS.answerBytes,
+        signal: side?.signal,
       };
       const answer = await (reset ? sendAndReset(request) : caller.client.request(request));
       discovery.succeeded(instance);
@@ -208,14 +258,15 @@ async function faceFaults(
   caller: Caller,
   place: Hash,
   fields: string,
+  signal: AbortSignal | undefined,
 ): Promise<CallFate | FailedAttempt> {
   const { timeoutMs } = instruction.step;
   const startedAt = performance.now();
   const left = leftMs(span);
   const time: CallTime =
     timeoutMs !== null && timeoutMs < left
-      ? { leftMs: timeoutMs, endsWith: 'TIMEOUT' }
-      : { leftMs: left, endsWith: 'DEADLINE' };
+      ? { leftMs: timeoutMs, endsWith: 'TIMEOUT', signal }
+      : { leftMs: left, endsWith: 'DEADLINE', signal };
   const draws = { ...span.draws, place };
   const fate = await caller.faults.onCall({ instruction, span, draws, fields, time });
   if (!fate.failure) return fate;

@@ -37,6 +37,8 @@ export function pickHeaders(raw: readonly string[]): AnswerHeaders {
   return picked;
 }
 
+export const CALLED_OFF = 'the attempt beside it was answered first';
+
 /** How far an attempt has come when it fails. */
 export interface Progress {
   /** The request was handed to a connection. */
@@ -73,6 +75,10 @@ export function classify(error: unknown, { written, answered, bodyBytes }: Progr
 
 export function timedOut(timeoutMs: number): CallError {
   return new CallError('TIMEOUT', `no whole answer within ${timeoutMs} ms`);
+}
+
+export function cancelled(): CallError {
+  return new CallError('CANCELLED', CALLED_OFF);
 }
 
 export function tooLong(maxAnswerBytes: number): CallError {

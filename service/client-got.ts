@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { got, Options, type Request } from 'got';
-import { CONNECTIONS, classify, closed, joinAnswer, pickHeaders, timedOut, tooLong } from './client-answer';
+import { CONNECTIONS, cancelled, classify, closed, joinAnswer, pickHeaders, timedOut, tooLong } from './client-answer';
 import type { CallError, HttpClient, IncomingAnswer, OutgoingRequest } from './outgoing';
 
 /** Options of as many (method, URL) pairs are kept; past that they are built anew. */
@@ -76,7 +76,7 @@ function connectInTime(options: NetConnectOpts): Socket {
 function attempt(
   agent: Agent,
   template: () => Options,
-  { instance, method, path, headers, body, timeoutMs, maxAnswerBytes }: OutgoingRequest,
+  { instance, method, path, headers, body, timeoutMs, maxAnswerBytes, signal }: OutgoingRequest,
   resolve: (answer: IncomingAnswer) => void,
   reject: (error: CallError) => void,
 ): void {
@@ -101,6 +101,7 @@ function attempt(
     fail(classify(cause ?? error, { written, answered: answer !== undefined, bodyBytes: body?.length ?? 0 }));
   };
   const timer = setTimeout(() => fail(timedOut(timeoutMs)), timeoutMs);
+  signal?.addEventListener('abort', () => fail(cancelled()), { once: true });
 
   // What got calls to have the request made; it accepts the answer as well as the request in flight.
   const send = (_url: unknown, { headers: complete }: { headers?: Record<string, string | string[] | undefined> }) =>

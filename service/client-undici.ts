@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici';
-import { CONNECTIONS, classify, closed, joinAnswer, pickHeaders, timedOut, tooLong } from './client-answer';
+import { CONNECTIONS, cancelled, classify, closed, joinAnswer, pickHeaders, timedOut, tooLong } from './client-answer';
 import type { CallError, HttpClient, IncomingAnswer, Instance, OutgoingRequest } from './outgoing';
 
 /** Pools of instances that are gone are closed when this many others have come. */
@@ -55,7 +55,7 @@ function closeIdle(pools: Map<string, Pool>): void {
 
 function dispatch(
   pool: Pool,
-  { method, path, headers, body, timeoutMs, maxAnswerBytes }: OutgoingRequest,
+  { method, path, headers, body, timeoutMs, maxAnswerBytes, signal }: OutgoingRequest,
   resolve: (answer: IncomingAnswer) => void,
   reject: (error: CallError) => void,
 ): void {
@@ -76,6 +76,7 @@ function dispatch(
     controller?.abort(error);
   };
   const timer = setTimeout(() => fail(timedOut(timeoutMs)), timeoutMs);
+  signal?.addEventListener('abort', () => fail(cancelled()), { once: true });
 
   pool.dispatch(
     { path, method: method as Dispatcher.HttpMethod, headers: headers as Record<string, string>, body },

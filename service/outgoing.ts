@@ -35,6 +35,8 @@ export interface OutgoingRequest {
   /** Whole time the attempt may take, in milliseconds, above 0. */
   readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
+  /** Calls the attempt off, and closes its connection. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface IncomingAnswer {
@@ -46,9 +48,9 @@ export interface IncomingAnswer {
 
 /**
  * CONNECT: no byte was sent. RESET: the connection broke before the answer began. TIMEOUT: the time ended first.
- * BODY: the answer is cut short, larger than allowed, or breaks HTTP.
+ * BODY: the answer is cut short, larger than allowed, or breaks HTTP. CANCELLED: its `signal` called it off.
  */
-export type CallErrorKind = 'CONNECT' | 'RESET' | 'TIMEOUT' | 'BODY';
+export type CallErrorKind = 'CONNECT' | 'RESET' | 'TIMEOUT' | 'BODY' | 'CANCELLED';
 
 /** An attempt without a usable answer. */
 export class CallError extends Error {

@@ -1,4 +1,5 @@
 import { WORD } from './event-record';
+import { errorKindOf } from './pair-receipts';
 import type { CallNode, FlowNode, SpanNode } from './span-node';
 
 /**
@@ -25,6 +26,13 @@ const FEW_CALLS = 16;
 function criticalCalls(calls: readonly CallNode[], words: Int32Array): readonly CallNode[] {
   // Nothing to choose from, as in most spans.
   if (calls.length === 0 || (calls.length === 1 && (calls[0] as CallNode).ended >= 0)) return calls;
+  // What was called off since another attempt was answered is nobody's wait.
+  if (calls.some((call) => wasCalledOff(call, words))) {
+    return criticalCalls(
+      calls.filter((call) => !wasCalledOff(call, words)),
+      words,
+    );
+  }
   const path: CallNode[] = [];
   let before = Number.POSITIVE_INFINITY;
   const take = (call: CallNode): void => {
@@ -52,6 +60,10 @@ function lastBefore(calls: readonly CallNode[], before: number, words: Int32Arra
     }
   }
   return last;
+}
+
+function wasCalledOff({ ended }: CallNode, words: Int32Array): boolean {
+  return errorKindOf(words, ended) === 'CANCELLED';
 }
 
 function sequenceAt(words: Int32Array, record: number): number {

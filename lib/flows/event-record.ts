@@ -62,6 +62,7 @@ export const KIND = {
   REQUEST_SHED: 11,
   RETRY_BUDGET_EXHAUSTED: 12,
   FALLBACK_USED: 13,
+  HEDGE_SENT: 14,
 } as const satisfies Partial<Record<EventKind, number>>;
 
 export function isDecision(kind: number): boolean {

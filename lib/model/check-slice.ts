@@ -36,7 +36,7 @@ const fallback: Shape = {
   },
 };
 const policies: Fields = { breaker, bulkhead: limit };
-const callPolicies: Fields = { ...policies, fallback };
+const callPolicies: Fields = { ...policies, fallback, hedge: open({ afterMs: time }) };
 
 const outgoing: Fields = {
   id: words,

@@ -31,7 +31,8 @@ export type DecisionKind =
   | 'BREAKER_CLOSED'
   | 'REQUEST_SHED'
   | 'RETRY_BUDGET_EXHAUSTED'
-  | 'FALLBACK_USED';
+  | 'FALLBACK_USED'
+  | 'HEDGE_SENT';
 
 export interface Event {
   /** Wall clock of the host, `2026-11-21T05:44:29.123Z`. */
@@ -149,6 +150,8 @@ export interface Decision {
   /** RETRY_BUDGET_EXHAUSTED: calls and retries in its window. */
   readonly calls?: number;
   readonly retries?: number;
+  /** HEDGE_SENT: how long the first attempt was waited for. */
+  readonly afterMs?: number;
   /** FALLBACK_USED: of the answer in the place of the callee's. */
   readonly bytes?: number;
   /** REQUEST_SHED: the limit that is reached, and the places to wait. */
@@ -176,6 +179,8 @@ export type ErrorKind =
   | 'BREAKER_OPEN'
   /** As many attempts to the callee are under way and waiting as its bulkhead allows. */
   | 'BULKHEAD_FULL'
+  /** It was called off: the attempt beside it was answered first. */
+  | 'CANCELLED'
   /** The answer can't be read: cut short, too long or not JSON. */
   | 'BODY'
   /** A required step failed. */

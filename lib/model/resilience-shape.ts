@@ -94,5 +94,9 @@ export const callPolicies: Readonly<Record<string, Shape>> = {
 
 /** What calls alone may state. */
 export const answerPolicies: Readonly<Record<string, Shape>> = {
+  hedge: describe(
+    'A second attempt to another instance, where the first takes so long.',
+    object({ afterMs: wait }, ['afterMs']),
+  ),
   fallback: describe('An answer in the place of a failed call, which is tolerated then.', fallback),
 };

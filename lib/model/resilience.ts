@@ -72,10 +72,17 @@ export interface CallPolicySpecs {
   readonly bulkhead?: LimitSpec | false;
 }
 
+/** A second attempt, to another instance, where the first has no answer by then; the first good answer wins. */
+export interface Hedge {
+  readonly afterMs: number;
+}
+
 /** What only a call may state: a `send` brings no answer. */
 export interface AnswerPolicySpecs {
   /** Not where the request's own deadline passed. @default none */
   readonly fallback?: FallbackSpec;
+  /** Beside the first attempt only; a retry is not hedged. @default none */
+  readonly hedge?: Hedge;
 }
 
 /** The same resolved: what is not stated is absent, so that a topology without it stays the value that it was. */
@@ -83,6 +90,7 @@ export interface CallPolicies {
   readonly breaker?: Breaker;
   readonly bulkhead?: Limit;
   readonly fallback?: Fallback;
+  readonly hedge?: Hedge;
 }
 
 export function resolveLimit({ limit, queue = 0 }: LimitSpec): Limit {
@@ -97,13 +105,14 @@ export function resolveCallPolicies(
   own: CallPolicySpecs & AnswerPolicySpecs,
   defaults: CallPolicySpecs = {},
 ): CallPolicies {
-  const { fallback } = own;
+  const { fallback, hedge } = own;
   const breaker = own.breaker ?? defaults.breaker;
   const bulkhead = own.bulkhead ?? defaults.bulkhead;
   return {
     ...(breaker && { breaker: resolveBreaker(breaker) }),
     ...(bulkhead && { bulkhead: resolveLimit(bulkhead) }),
     ...(fallback && { fallback: 'body' in fallback ? { body: fallback.body } : { bytes: fallback.bytes ?? 0 } }),
+    ...(hedge && { hedge: { afterMs: hedge.afterMs } }),
   };
 }
 

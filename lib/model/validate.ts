@@ -6,6 +6,7 @@ import { checkCallees } from './validate-callees';
 import { checkEndpoints } from './validate-endpoints';
 import { checkFaults } from './validate-faults';
 import { checkGraph } from './validate-graph';
+import { checkHedges } from './validate-hedges';
 import { checkNames } from './validate-names';
 import { checkScenarios } from './validate-scenarios';
 
@@ -25,6 +26,7 @@ export function validate(value: unknown, name?: string): readonly Fault[] {
   checkEndpoints(written, report);
   checkFaults(written, report);
   const edges = checkCallees(written, report);
+  checkHedges(written, report);
   checkGraph(written, edges, report);
   checkScenarios(value, written, report);
   return faults;

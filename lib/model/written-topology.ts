@@ -82,7 +82,8 @@ function writtenStep(step: Step): unknown {
 }
 
 function writtenOutgoing(step: Outgoing) {
-  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker, bulkhead, fallback } = step;
+  const { probability, count, timeoutMs, retries, requestBytes, optional, faults, breaker, bulkhead, fallback, hedge } =
+    step;
   return {
     probability,
     count,
@@ -94,6 +95,7 @@ function writtenOutgoing(step: Outgoing) {
     ...(breaker && { breaker: writtenBreaker(breaker) }),
     ...(bulkhead && { bulkhead }),
     ...(fallback && { fallback }),
+    ...(hedge && { hedge }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ErrorKind } from '../../lib/model/event';
+import { CALLED_OFF } from '../client-answer';
 
 /** What faults make of an attempt before anything is sent. */
 export interface CallFate {
@@ -16,15 +17,23 @@ export const UNTOUCHED: CallFate = { delayMs: 0, reset: false };
 export interface CallTime {
   readonly leftMs: number;
   readonly endsWith: 'TIMEOUT' | 'DEADLINE';
+  /** Calls the attempt off. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Waits so long; an attempt that has less ends as the time-out or the deadline would end it. */
-export function waitOut(ms: number, { leftMs, endsWith }: CallTime): Promise<CallFate> {
+export function waitOut(ms: number, { leftMs, endsWith, signal }: CallTime): Promise<CallFate> {
   const cut = ms >= leftMs;
   const wait = Math.round(Math.max(0, cut ? Math.ceil(leftMs) : ms));
   const message = endsWith === 'DEADLINE' ? 'the deadline passed' : 'no answer in time';
   const fate: CallFate = cut ? { ...UNTOUCHED, failure: { kind: endsWith, message } } : { ...UNTOUCHED, delayMs: wait };
   return new Promise((resolve) => {
-    setTimeout(resolve, wait, fate);
+    const timer = setTimeout(resolve, wait, fate);
+    const callOff = (): void => {
+      clearTimeout(timer);
+      resolve({ ...UNTOUCHED, failure: { kind: 'CANCELLED', message: CALLED_OFF } });
+    };
+    if (signal?.aborted) callOff();
+    else signal?.addEventListener('abort', callOff, { once: true });
   });
 }

@@ -54,10 +54,15 @@ async function throughBreaker(breaker: CircuitBreaker, attempt: GuardedAttempt):
   }
 }
 
-/** A callee that refuses (4xx) is well; that no time was left before anything was sent says nothing of it. */
+/** Whether a hedge may be sent: it never waits for a turn, nor probes a callee that failed. */
+export function mayHedge({ breaker, bulkhead }: CallGuards): boolean {
+  return (!breaker || breaker.state === 'closed') && (!bulkhead || bulkhead.hasRoom());
+}
+
+/** A callee that refuses (4xx) is well; that an attempt was called off, or that no time was left before anything was sent says nothing of it. */
 function verdictOf(result: Attempt): Verdict {
   if (result.ok) return 'success';
-  if (result.kind === 'DEADLINE' && result.unsent) return 'none';
+  if (result.kind === 'CANCELLED' || (result.kind === 'DEADLINE' && result.unsent)) return 'none';
   return result.status !== undefined && result.status < 500 ? 'success' : 'failure';
 }
 

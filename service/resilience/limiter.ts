@@ -9,6 +9,8 @@ export interface Limiter {
    * @param waitMs longest time to wait; the promise is false once it has passed
    */
   enter(waitMs: number): boolean | Promise<boolean>;
+  /** Whether one more would be let in at once. */
+  hasRoom(): boolean;
   /** Once for each that was let in. */
   leave(): void;
 }
@@ -42,6 +44,7 @@ export function limiter(settings: Limit): Limiter {
       }
       return queue.size < settings.queue && wait(waitMs);
     },
+    hasRoom: () => inside < settings.limit,
     leave() {
       const [next] = queue;
       if (next === undefined) {

@@ -1,4 +1,4 @@
-import type { Breaker, RetryBudget as BudgetSettings, Limit } from '../../lib/model/resilience';
+import type { Breaker, RetryBudget as BudgetSettings, Hedge, Limit } from '../../lib/model/resilience';
 import type { Outgoing } from '../../lib/model/topology';
 import { type CircuitBreaker, circuitBreaker } from './circuit-breaker';
 import { fallbackResponse } from './fallback';
@@ -10,6 +10,7 @@ export interface CallGuards {
   readonly breaker: CircuitBreaker | undefined;
   readonly bulkhead: Limiter | undefined;
   readonly budget: RetryBudget | undefined;
+  readonly hedge: Hedge | undefined;
   /** Stands among the responses when the call has failed. */
   readonly fallback: string | undefined;
 }
@@ -54,13 +55,14 @@ function pool<S, T>(make: (settings: S) => T, before: ReadonlyMap<string, T> = n
 
 /** Undefined where the step states no policy: nobody then asks any. */
 export function guardsOf(
-  { service, breaker, bulkhead, fallback, retries: { budget } }: Outgoing,
+  { service, breaker, bulkhead, fallback, hedge, retries: { budget } }: Outgoing,
   states: PolicyStates,
 ): CallGuards | undefined {
-  if (!breaker && !bulkhead && !budget && !fallback) return undefined;
+  if (!breaker && !bulkhead && !budget && !fallback && !hedge) return undefined;
   return {
     breaker: breaker && states.breakers.of(service, breaker),
     bulkhead: bulkhead && states.bulkheads.of(service, bulkhead),
+    hedge,
     fallback: fallback && fallbackResponse(service, fallback),
     budget: budget && states.budgets.of(service, budget),
   };

@@ -6,6 +6,9 @@ import type { Endpoint, Outgoing } from '../../model/topology';
 import { type DepartureKind, explain, type Findings } from './departure';
 import type { SpanRecord } from './span-record';
 
+/** A timer of whole milliseconds may fire almost one early. */
+const TIMER_SLACK_MS = 2;
+
 type Report = (kind: DepartureKind, step: string | null, expected: string, actual: string, message: string) => void;
 
 /** The setting that a decision rests on; undefined where the topology states none. */
@@ -17,6 +20,7 @@ const SETTINGS: Readonly<Record<DecisionKind, { readonly name: string; readonly 
   BREAKER_CLOSED: { name: 'a breaker', of: (step) => step?.breaker },
   RETRY_BUDGET_EXHAUSTED: { name: 'a retry budget', of: (step) => step?.retries.budget },
   FALLBACK_USED: { name: 'a fallback', of: (step) => step?.fallback },
+  HEDGE_SENT: { name: 'a hedge', of: (step) => step?.hedge },
   REQUEST_SHED: { name: 'a limit', of: (_step, endpoint, service) => endpoint.concurrency ?? service.concurrency },
 };
 
@@ -45,6 +49,11 @@ export function checkDecisions(
       `${step.service} ${step.endpoint}`,
       formatHash(childPlace(place, hashText(step.id), repetition, attempt)),
     ];
+    const early = elapsedMs(span, event);
+    if (event.event === 'HEDGE_SENT' && step.hedge && early < step.hedge.afterMs - TIMER_SLACK_MS) {
+      const text = `${at} sent a hedge before ${step.hedge.afterMs} ms had passed`;
+      report('too-fast', id, `${step.hedge.afterMs} ms`, `${early} ms`, text);
+    }
     if (callee !== rightCallee)
       report('wrong-callee', id, rightCallee, callee, `${event.event} at ${at} names ${callee}`);
     if (event.callPlace !== rightPlace) {
@@ -52,6 +61,11 @@ export function checkDecisions(
       report('wrong-place', id, rightPlace, event.callPlace ?? 'none', text);
     }
   }
+}
+
+/** Since the span's receipt; infinite where that is lost. */
+function elapsedMs({ received }: SpanRecord, { monotonicUs }: Event): number {
+  return received ? (monotonicUs - received.monotonicUs) / 1_000 : Number.POSITIVE_INFINITY;
 }
 
 export function isDecision(event: Event): boolean {

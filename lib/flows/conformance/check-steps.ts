@@ -56,6 +56,8 @@ export interface StepsContext {
  */
 const TIMER_SLACK_MS = 2;
 const MAX_RECONNECTS = 3;
+/** A hedge stands beside the first attempt, and has the next number. */
+const HEDGE = 2;
 
 /**
  * Walks an endpoint's steps as a node does, with the draws repeated and every logged outcome taken as given, and reports
@@ -234,7 +236,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     );
 
   /** What a required call that failed with this attempt came to: a fallback may have answered it. */
-  const afterFailure = (step: Outgoing, repetition: number, { attempt }: Attempt): Ended['how'] => {
+  const afterFailure = (step: Outgoing, repetition: number, attempt: number): Ended['how'] => {
     if (decided('FALLBACK_USED', step, repetition, attempt)) return 'well';
     if (!step.fallback) return 'failed';
     if (uncertain) return 'unknown';
@@ -259,7 +261,13 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     let ended: Ended['how'] | undefined;
     let expected = 1;
     let lastSeq = -1;
+    const hedges = wasHedged(step, call) ? 1 : 0;
+    const beside = hedges > 0 ? call.attempts.find(({ attempt }) => attempt === HEDGE) : undefined;
+    if (hedges > 0 && !beside && !uncertain) {
+      report('missing-call', step.id, 'the hedge', 'none', `a hedge of the ${title} was to be sent, and was not`);
+    }
     for (const attempt of call.attempts) {
+      if (attempt === beside) continue;
       if (attempt.attempt !== expected) {
         if (attempt.attempt > expected && ended === undefined) break;
         reportExtraRetry(step, attempt, 'no further attempt was due');
@@ -268,13 +276,17 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       const firstSeq = seqsOf(attempt)[0];
       if (firstSeq <= lastSeq) reportReordered(step, lastSeq, firstSeq);
       lastSeq = seqsOf(attempt)[1];
+      const number = attempt.attempt === 1 ? 1 + hedges : attempt.attempt;
+      const tries = number - hedges;
+      const pair = number > attempt.attempt ? beside : undefined;
+      if (pair) lastSeq = Math.max(lastSeq, seqsOf(pair)[1]);
       checkAddress(step, repetition, attempt);
       const faced = faceAttempt(step, repetition, attempt);
-      if (faced && !outOfTime) minimumMs += Math.max(0, faced.delayMs - TIMER_SLACK_MS);
-      const outcome = outcomeOf(step, attempt, faced);
+      if (faced && !pair && !outOfTime) minimumMs += Math.max(0, faced.delayMs - TIMER_SLACK_MS);
+      const outcome = outcomeOfPair(step, repetition, outcomeOf(step, attempt, faced), pair);
       if (outcome === 'unknown') return { how: 'unknown', seqs: [call.firstSeq, call.lastSeq], minimumMs };
       if (outcome === 'well') {
-        if (decided('FALLBACK_USED', step, repetition, attempt.attempt)) {
+        if (decided('FALLBACK_USED', step, repetition, number)) {
           const text = `${step.id} was answered, and its fallback used all the same`;
           report('extra-decision', step.id, 'no fallback', 'FALLBACK_USED', text);
         }
@@ -285,16 +297,16 @@ export function checkSteps(context: StepsContext): StepsVerdict {
         expected = Number.POSITIVE_INFINITY;
       } else if (
         !endsCall(outcome.kind) &&
-        mayRetry(step, attempt.attempt, outcome.status) &&
-        !decided('RETRY_BUDGET_EXHAUSTED', step, repetition, attempt.attempt)
+        mayRetry(step, tries, outcome.status) &&
+        !decided('RETRY_BUDGET_EXHAUSTED', step, repetition, number)
       ) {
-        expected = attempt.attempt + 1;
-        const wait = Math.max(0, backoffMs(step, draws, repetition, attempt.attempt) - TIMER_SLACK_MS);
+        expected = number + 1;
+        const wait = Math.max(0, backoffMs(step, draws, repetition, tries) - TIMER_SLACK_MS);
         const next = call.attempts.find((other) => other.attempt === expected);
         if (next && !(next.connections[0]?.outcome?.error?.kind === 'DEADLINE')) minimumMs += wait;
         if (next) explain(findings, 'retry');
       } else {
-        ended = step.optional ? 'well' : afterFailure(step, repetition, attempt);
+        ended = step.optional ? 'well' : afterFailure(step, repetition, number);
         if (step.optional) explain(findings, 'optional call failed');
         expected = Number.POSITIVE_INFINITY;
       }
@@ -310,6 +322,30 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       }
     }
     return { how: ended, seqs: [call.firstSeq, call.lastSeq], minimumMs };
+  };
+
+  /** Whether the first attempt had a hedge beside it; where events are lost, an attempt of that number may have been one. */
+  const wasHedged = (step: Outgoing, { repetition, attempts }: CallRecord): boolean =>
+    decided('HEDGE_SENT', step, repetition, HEDGE) ||
+    (uncertain && step.hedge !== undefined && attempts.some(({ attempt }) => attempt === HEDGE));
+
+  /** Of an attempt and the hedge beside it one good answer will do; where both fail, the attempt's own failure counts. */
+  const outcomeOfPair = (
+    step: Outgoing,
+    repetition: number,
+    own: AttemptOutcome,
+    beside: Attempt | undefined,
+  ): AttemptOutcome => {
+    if (!beside) return own;
+    checkAddress(step, repetition, beside);
+    const other = outcomeOf(step, beside, faceAttempt(step, repetition, beside));
+    if (own === 'well' || other === 'well') return 'well';
+    if (own === 'unknown' || other === 'unknown') return 'unknown';
+    if ((own.kind === 'CANCELLED' || other.kind === 'CANCELLED') && !uncertain) {
+      const text = `an attempt of ${step.id} was called off, and none beside it was answered`;
+      report('extra-decision', step.id, 'an answer', 'CANCELLED', text);
+    }
+    return own;
   };
 
   const checkAddress = (step: Outgoing, repetition: number, { attempt, connections }: Attempt): void => {
@@ -401,6 +437,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
     if (cause.attempt === 'after-sent' && !sent && !held) return `${outcome.error?.kind} without a request sent`;
     const kind = outcome.error?.kind;
     if (kind === 'BREAKER_OPEN' && !step.breaker) return 'BREAKER_OPEN without a breaker';
+    if (kind === 'CANCELLED' && !step.hedge) return 'CANCELLED without a hedge';
     if (kind === 'BULKHEAD_FULL' && !step.bulkhead) return 'BULKHEAD_FULL without a bulkhead';
     if (cause.attempt === 'alone' && sent) return `${outcome.error?.kind} although a request was sent`;
     if (sent && outcome.seq < sent.seq) return 'the outcome stands before the request';

@@ -35,6 +35,7 @@ export const LOGGED_CAUSES: Readonly<Record<ErrorKind, LoggedCause>> = {
   DEADLINE: { ...ATTEMPT, attempt: 'either', outOfTime: true },
   NO_INSTANCE: { ...ATTEMPT, attempt: 'alone' },
   BREAKER_OPEN: { ...ATTEMPT, attempt: 'alone' },
+  CANCELLED: { ...ATTEMPT, attempt: 'either' },
   BULKHEAD_FULL: { ...ATTEMPT, attempt: 'alone' },
   STEP_FAILED: { ...ATTEMPT, attempt: 'never' },
   OVERLOAD: { ...REFUSAL, answers: [503] },

@@ -55,6 +55,16 @@ const TABLE: readonly (readonly [rule: string, value: unknown, ...faults: readon
     { services: { web: { edge: true, steps: [{ send: 'b', fallback: {} }] }, b: {} } },
     'services.web.steps[0].fallback: unknown key; use send, id, probability, count, timeoutMs, retries, requestBytes, optional, faults, bulkhead or breaker',
   ],
+  [
+    'a hedge of one instance',
+    { services: { web: { edge: true, calls: [{ call: 'b', hedge: { afterMs: 5 } }] }, b: {} } },
+    `${at}.hedge: b has one instance, and a hedge goes to another; give it replicas: 2`,
+  ],
+  [
+    'a hedge after the time-out',
+    calling({ hedge: { afterMs: 50 }, timeoutMs: 50 }),
+    `${at}.hedge.afterMs: the call has timed out after 50 ms; hedge earlier`,
+  ],
   ['a default that is switched off', calling({ breaker: false }, { defaults: { breaker: {} } })],
   [
     'true in the place of settings',
@@ -99,6 +109,7 @@ test('what is resolved passes where a running node, or a live change, has it che
     bulkhead: { limit: 3 },
     retries: { max: 1, budget: {} },
     fallback: { body: null },
+    hedge: { afterMs: 20 },
   };
   const topology = resolved(calling(policies, { defaults: {} }));
   t.deepEqual(topologyFaults(topology), []);
