@@ -108,6 +108,11 @@ function faultPurpose(id: string, at: FaultPosition, what: string): Hash {
   return purpose(id, at === 'call' ? `fault ${what} on the call` : `fault ${what}`);
 }
 
+/** Whether its caller goes on when it has failed, unless the deadline ended it. */
+export function isTolerated({ optional, fallback }: Outgoing): boolean {
+  return optional || fallback !== undefined;
+}
+
 /** With these no further attempt is made: no time is left, or the callee is to be spared. */
 export function endsCall(kind: ErrorKind): boolean {
   return kind === 'DEADLINE' || kind === 'BREAKER_OPEN' || kind === 'BULKHEAD_FULL';

@@ -1,4 +1,5 @@
 import { edgeEndpoints, endpointVisits, expectedRequests, nodeName } from './call-graph';
+import { isTolerated } from './decisions';
 import { estimateLatency, type LatencyEstimate } from './estimate';
 import type { FaultPosition, FaultType } from './fault';
 import { stepsWithin } from './resolve';
@@ -100,7 +101,7 @@ function describeService(service: Service, visits: ReadonlyMap<string, number>, 
     const own = visits.get(nodeName(service.name, endpoint.key)) ?? 0;
     const part = handled > 0 ? own / handled : 1 / endpoints.length;
     for (const { step, expected } of expectedRequests(endpoint)) {
-      const optional = step.optional || step.fallback !== undefined;
+      const optional = isTolerated(step);
       const key = `${step.service} ${step.kind} ${optional}`;
       const before = callees.get(key)?.expected ?? 0;
       const { kind } = step;

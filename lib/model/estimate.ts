@@ -1,4 +1,14 @@
-import { backoffMs, chosenBranch, faultArgs, faultHappens, happens, mayRetry, repetitions, work } from './decisions';
+import {
+  backoffMs,
+  chosenBranch,
+  faultArgs,
+  faultHappens,
+  happens,
+  isTolerated,
+  mayRetry,
+  repetitions,
+  work,
+} from './decisions';
 import { childPlace, type DrawContext, type Hash, hashText, rootPlace } from './draw';
 import type { Endpoint, FaultStep, Outgoing, Step, Topology } from './topology';
 
@@ -106,7 +116,7 @@ function walkCall(step: Outgoing, walk: Walk, sideBySide: boolean): Outcome {
   const count = repetitions(step, walk.context);
   for (let repetition = 0; repetition < count; repetition++) {
     const outcome = walkAttempts(step, walk, repetition);
-    const tolerated = step.optional || step.fallback !== undefined;
+    const tolerated = isTolerated(step);
     outcomes.push(tolerated ? { ...outcome, failed: false } : outcome);
     if (outcome.failed && !tolerated && !sideBySide) break;
   }

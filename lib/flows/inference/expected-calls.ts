@@ -1,4 +1,4 @@
-import { chosenBranch, happens, repetitions } from '../../model/decisions';
+import { chosenBranch, happens, isTolerated, repetitions } from '../../model/decisions';
 import { childPlace, type DrawContext, type Hash, hashText } from '../../model/draw';
 import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
 
@@ -31,9 +31,9 @@ function* expectedOf(step: Step, draws: DrawContext): Generator<ExpectedCall> {
       if (!happens(step, draws)) return;
       const id = hashText(step.id);
       const times = repetitions(step, draws);
-      const required = !step.optional && step.fallback === undefined;
+      const required = !isTolerated(step);
       for (let repetition = 0; repetition < times; repetition++) {
-        const attempts = Array.from({ length: step.retries.max + 1 }, (_, index) => index + 1);
+        const attempts = Array.from({ length: step.retries.max + (step.hedge ? 2 : 1) }, (_, index) => index + 1);
         const places = attempts.map((attempt) => childPlace(draws.place, id, repetition, attempt));
         yield { step, repetition, required, places };
       }

@@ -1,4 +1,4 @@
-import { backoffMs, chosenBranch, happens, mayRetry, repetitions, work } from '../../model/decisions';
+import { backoffMs, chosenBranch, happens, isTolerated, mayRetry, repetitions, work } from '../../model/decisions';
 import { childPlace, type Hash, hashText, parseHash } from '../../model/draw';
 import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
 import type { Described } from '../conformance/topologies';
@@ -194,7 +194,7 @@ export function whatIf(
         at = { ...at, was: logged?.toMs ?? at.was, would: at.would + would.ms };
         if (would.ok) break;
         if (would.deadline || would.spared || !mayRetry(step, attempt, would.status)) {
-          if (would.deadline || !step.optional) at = { ...at, end: would.deadline ? OUT_OF_TIME : FAILED };
+          if (would.deadline || !isTolerated(step)) at = { ...at, end: would.deadline ? OUT_OF_TIME : FAILED };
           break;
         }
       }
@@ -214,7 +214,7 @@ export function whatIf(
         last = attempts.get(attemptKey(step.id, repetition, attempt)) ?? last;
       }
       const end = last && endOf(last);
-      const live = wasLive && end !== undefined && (end.ok || (step.optional && !end.deadline));
+      const live = wasLive && end !== undefined && (end.ok || (isTolerated(step) && !end.deadline));
       return { ...at, was: last?.toMs ?? at.was, live };
     };
 
