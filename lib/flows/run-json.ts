@@ -54,13 +54,15 @@ function statisticsJson({ statistics }: RunReport): unknown {
     spans: statistics.spans,
     statuses: Object.fromEntries([...statistics.statuses].map(([status, count]) => [status || 'none', count])),
     durationMs: summaryOf(statistics.duration),
-    endpoints: Array.from(statistics.endpoints.values(), ({ duration, self, ...endpoint }) => ({
+    endpoints: Array.from(statistics.endpoints.values(), ({ duration, self, decisions, ...endpoint }) => ({
       ...endpoint,
+      decisions: Object.fromEntries(decisions),
       durationMs: summaryOf(duration),
       selfMs: summaryOf(self),
     })),
-    edges: Array.from(statistics.edges.values(), ({ duration, errorKinds, ...edge }) => ({
+    edges: Array.from(statistics.edges.values(), ({ duration, errorKinds, decisions, ...edge }) => ({
       ...edge,
+      decisions: Object.fromEntries(decisions),
       errorKinds: Object.fromEntries(errorKinds),
       durationMs: summaryOf(duration),
     })),

@@ -1,4 +1,4 @@
-import { extraOf, KIND, kindOf, NONE, statusOf, WORD, wallMillis } from './event-record';
+import { DECISIONS, extraOf, FLAG, flagsOf, KIND, kindOf, NONE, statusOf, WORD, wallMillis } from './event-record';
 import type { SpanTable } from './group-spans';
 import { type Histogram, histogram } from './histogram';
 import type { Interner } from './interner';
@@ -20,6 +20,8 @@ export interface EndpointStatistics {
   readonly self: Histogram;
   /** Milliseconds of its own on critical paths, over all flows. */
   criticalMs: number;
+  /** What policies decided about its requests, by event. */
+  readonly decisions: Map<string, number>;
 }
 
 /** What one service saw of the calls to an endpoint of another. */
@@ -32,6 +34,8 @@ export interface EdgeStatistics {
   errors: number;
   retries: number;
   readonly errorKinds: Map<string, number>;
+  /** What policies decided about them, by event. */
+  readonly decisions: Map<string, number>;
   /** Milliseconds of an attempt as the caller measured it. */
   readonly duration: Histogram;
 }
@@ -93,6 +97,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
         duration: histogram(),
         self: histogram(),
         criticalMs: 0,
+        decisions: new Map(),
       };
       endpoints.set(key, found);
       endpointsByNumber.set(number, found);
@@ -114,6 +119,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
         errors: 0,
         retries: 0,
         errorKinds: new Map(),
+        decisions: new Map(),
         duration: histogram(),
       };
       edges.set(key, found);
@@ -156,6 +162,14 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     edge.duration.add(callDurationMs(table, call));
   };
 
+  const addDecision = (record: number, endpoint: EndpointStatistics, origin: number, { words }: SpanTable): void => {
+    const meta = words[record] as number;
+    const ofCall = (flagsOf(meta) & FLAG.CALL) !== 0;
+    const { decisions } = ofCall ? edgeOf(origin, words[record + WORD.CALLEE] as number) : endpoint;
+    const event = DECISIONS.get(kindOf(meta)) as string;
+    decisions.set(event, (decisions.get(event) ?? 0) + 1);
+  };
+
   const addSpan = (span: SpanNode, table: SpanTable): void => {
     counts.spans += 1;
     const { words } = table;
@@ -165,6 +179,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     if (span.status >= 500 || (span.status === 0 && span.ended >= 0)) series.errors += 1;
     series.duration.add(span.durationMs);
     series.self.add(own);
+    for (const record of span.decisions) addDecision(record, series, span.origin, table);
     if (!span.critical || Number.isNaN(span.durationMs)) return;
     let critical = span.durationMs;
     for (const call of span.calls) if (call.critical) critical -= callDurationMs(table, call) || 0;

@@ -48,6 +48,7 @@ const COLUMNS: readonly (readonly [name: string, value: (span: Span, flow: Flow)
   ['uncertainty_ms', (span) => orderMark(span).uncertaintyMs],
   ['inferred_from', (span) => span.inferredFrom ?? null],
   ['faults', (span) => (span.faults.length > 0 ? JSON.stringify(span.faults) : null)],
+  ['decisions', (span) => (span.decisions.length > 0 ? JSON.stringify(span.decisions) : null)],
 ];
 
 /** A flow's spans, callers first. */

@@ -110,9 +110,14 @@ function logsOf(flow: Flow, { span, error, startMs, endMs }: TraceItem): unknown
     timestamp: microseconds(flow, startMs),
     fields: tags({ event: 'fault', ...fault }),
   }));
-  if (error === null) return faults;
+  const decisions = (span?.decisions ?? []).map(({ event, offsetMs, figures, ...call }) => ({
+    timestamp: microseconds(flow, offsetMs),
+    fields: tags({ ...figures, ...call, event }),
+  }));
+  const own = [...faults, ...decisions];
+  if (error === null) return own;
   const fields = tags({ event: 'error', 'error.kind': error.kind, message: error.message });
-  return [...faults, { timestamp: microseconds(flow, endMs), fields }];
+  return [...own, { timestamp: microseconds(flow, endMs), fields }];
 }
 
 function tags(values: Readonly<Record<string, unknown>>): Tag[] {

@@ -164,9 +164,22 @@ function eventsOf(flow: Flow, { span, error, startMs, endMs }: TraceItem): unkno
       Object.fromEntries(Object.entries(fault).map(([key, value]) => [`microcosm.fault.${key}`, plain(value)])),
     ),
   }));
-  if (error === null) return faults;
+  const decisions = (span?.decisions ?? []).map(({ event, offsetMs, figures, ...call }) => ({
+    timeUnixNano: unixNano(flow, offsetMs),
+    name: 'microcosm.decision',
+    attributes: attributes({
+      'microcosm.decision.event': event,
+      ...prefixed('microcosm.decision.', { ...call, ...figures }),
+    }),
+  }));
+  const own = [...faults, ...decisions];
+  if (error === null) return own;
   const attributesOfError = attributes({ 'exception.type': error.kind, 'exception.message': error.message });
-  return [...faults, { timeUnixNano: unixNano(flow, endMs), name: 'exception', attributes: attributesOfError }];
+  return [...own, { timeUnixNano: unixNano(flow, endMs), name: 'exception', attributes: attributesOfError }];
+}
+
+function prefixed(prefix: string, values: Readonly<Record<string, unknown>>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [prefix + key, plain(value)]));
 }
 
 function plain(value: unknown): Value {

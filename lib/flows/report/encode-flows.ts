@@ -98,6 +98,10 @@ export function encodeFlows(): FlowEncoder {
       'spanFaults',
       span.faults.map((fault) => JSON.stringify(fault)),
     );
+    list(
+      'spanDecisions',
+      span.decisions.map(({ event, callee }) => (callee === null ? event : `${event} ${callee}`)),
+    );
     put('spanCalls', calls.length);
     put('spanQueued', queued.length);
     for (const call of calls) addCall(call, offsetMs, flow);

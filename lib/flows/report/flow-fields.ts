@@ -31,6 +31,7 @@ export const COLUMNS = [
   'spanFlags',
   'spanUncertainty',
   'spanFaults',
+  'spanDecisions',
   'spanCalls',
   'spanQueued',
   'callCallee',
@@ -100,6 +101,8 @@ export interface ReportSpan {
   readonly uncertaintyMs: number | null;
   /** Each as JSON. */
   readonly faults: readonly string[];
+  /** Each as its event and callee. */
+  readonly decisions: readonly string[];
   readonly calls: readonly ReportCall[];
   readonly queued: readonly ReportSpan[];
 }

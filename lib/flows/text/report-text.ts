@@ -86,8 +86,15 @@ function endpoints({ statistics }: RunReport, style: Style): readonly string[] {
     { text: millis(row.self.percentile(0.5)) },
     { text: critical > 0 ? `${((100 * row.criticalMs) / critical).toFixed(1)}%` : '-' },
   ]);
+  const decided = rows
+    .filter(({ decisions }) => decisions.size > 0)
+    .map(({ service, endpoint, decisions }) => {
+      const kinds = [...decisions].map(([kind, count]) => `${kind} ${count}`);
+      return cut(`  ${printable(`${service} ${endpoint}: ${kinds.join(', ')}`)}`, style.width, style);
+    });
   return [
     ...table(columns, cells, style),
+    ...decided,
     paint(style, 'dim', 'SELF: median outside of calls; PATH: share of critical paths; within 0.2 %'),
   ];
 }
@@ -109,9 +116,11 @@ function edges({ statistics }: RunReport, style: Style): readonly string[] {
     ...percentiles(row.duration),
   ]);
   const failing = rows
-    .filter(({ errorKinds }) => errorKinds.size > 0)
+    .filter(({ errorKinds, decisions }) => errorKinds.size + decisions.size > 0)
     .map((row) => {
-      const kinds = [...row.errorKinds].sort((a, b) => b[1] - a[1]).map(([kind, count]) => `${kind} ${count}`);
+      const kinds = [...row.errorKinds, ...row.decisions]
+        .sort((a, b) => b[1] - a[1])
+        .map(([kind, count]) => `${kind} ${count}`);
       return cut(`  ${printable(`${row.caller} ${arrow} ${row.callee}: ${kinds.join(', ')}`)}`, style.width, style);
     });
   return [...table(columns, cells, style), ...failing];

@@ -1,4 +1,4 @@
-import type { Call, Flow, Span } from '../flow';
+import type { Call, Flow, Span, SpanDecision } from '../flow';
 import { cut, millis, paint, printable, type Style } from './style';
 
 export interface WaterfallOptions {
@@ -70,6 +70,18 @@ function warnings(flow: Flow, style: Style): readonly string[] {
   return left > 0 ? [...shown, paint(style, 'yellow', `  ! and ${left} more warnings`)] : shown;
 }
 
+/** One thing below a span. */
+interface Inner {
+  readonly call?: Call;
+  readonly decision?: SpanDecision;
+  readonly queued?: Span;
+}
+
+/** Calls stay in the order sent where times are equal. */
+function inOrder<T extends { readonly at: number }>(list: readonly T[]): readonly T[] {
+  return [...list].sort((a, b) => a.at - b.at);
+}
+
 function spanRows(
   span: Span,
   lead: string,
@@ -102,18 +114,28 @@ function spanRows(
     durationMs: span.durationMs,
   });
   const [tee, corner, pipe] = style.unicode ? ['├ ', '└ ', '│ '] : ['|-', '`-', '| '];
-  const inner = [
-    ...span.calls.map((call) => ({ call, queued: undefined })),
-    ...span.queued.map((queued) => ({ call: undefined, queued })),
+  const inner: readonly Inner[] = [
+    ...inOrder([
+      ...span.calls.map((call) => ({ call, at: call.offsetMs })),
+      ...span.decisions.map((decision) => ({ decision, at: decision.offsetMs })),
+    ]),
+    ...span.queued.map((queued) => ({ queued })),
   ];
-  for (const [index, { call, queued }] of inner.entries()) {
+  for (const [index, { call, queued, decision }] of inner.entries()) {
     const last = index === inner.length - 1;
     const next = indent + (last ? corner : tee);
     const below = indent + (last ? '  ' : pipe);
     if (queued) spanRows(queued, `${next}later: `, below, rows, style, raw);
-    else if (call.child) spanRows(call.child, next + attemptMark(call), below, rows, style, raw, call.error?.kind);
-    else rows.push(unanswered(call, next));
+    else if (decision) rows.push(decisionRow(decision, next));
+    else if (call?.child) spanRows(call.child, next + attemptMark(call), below, rows, style, raw, call.error?.kind);
+    else if (call) rows.push(unanswered(call, next));
   }
+}
+
+/** A moment and no stretch of time. */
+function decisionRow({ event, callee, offsetMs }: SpanDecision, lead: string): Row {
+  const label = printable(`${lead}${event} ${callee ?? ''}`.trimEnd());
+  return { label, note: '', bad: false, critical: false, offsetMs, durationMs: 0 };
 }
 
 function unanswered(call: Call, lead: string): Row {

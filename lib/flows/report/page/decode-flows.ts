@@ -109,6 +109,7 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
     const flags = next('spanFlags');
     const uncertaintyMs = duration('spanUncertainty');
     const faults = list('spanFaults');
+    const decisions = list('spanDecisions');
     const calls = next('spanCalls');
     const queued = next('spanQueued');
     return {
@@ -124,6 +125,7 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       order: flags & SPAN_FLAG.proved ? 'proved' : flags & SPAN_FLAG.withinError ? 'within-clock-error' : null,
       uncertaintyMs,
       faults,
+      decisions,
       calls: Array.from({ length: calls }, () => readCall(offsetUs, startAt)),
       queued: Array.from({ length: queued }, () => readSpan(offsetUs, startAt)),
     };

@@ -244,6 +244,7 @@ function detailRow({ span, call }: WaterfallRow): HTMLElement {
     ],
     ['Bytes received', call?.bytes?.toLocaleString('en')],
     ...(span?.faults ?? []).map((fault) => ['Fault', fault] as const),
+    ...(span?.decisions ?? []).map((decision) => ['Decided', decision] as const),
   ];
   const list = el(
     'dl',

@@ -65,6 +65,7 @@ export function waterfallRows({ client, root, orphans }: ReportFlow): WaterfallR
             : ['events lost']),
         ...(span.order === 'within-clock-error' ? ['order within clock error'] : []),
         ...span.faults.map((fault) => `fault ${faultName(fault)}`),
+        ...span.decisions,
       ],
     });
     for (const each of span.calls) {

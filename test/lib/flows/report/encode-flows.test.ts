@@ -34,6 +34,7 @@ const asSpan = (span: Span): ReportSpan => {
     order: span.order ?? null,
     uncertaintyMs: span.uncertaintyMs ?? null,
     faults: span.faults.map((fault) => JSON.stringify(fault)),
+    decisions: span.decisions.map(({ event, callee }) => (callee === null ? event : `${event} ${callee}`)),
     calls: span.calls.map(asCall),
     queued: span.queued.map(asSpan),
   };
