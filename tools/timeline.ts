@@ -1,21 +1,23 @@
 import { explainTail } from '../lib/flows/analysis/explain-tail';
-import type { Flow, Span } from '../lib/flows/flow';
+import type { Flow } from '../lib/flows/flow';
 import type { Run } from '../lib/flows/read-run';
 import { runJson } from '../lib/flows/run-json';
 import { type ReportWithFlows, reportRun } from '../lib/flows/run-report';
 import { tailText } from '../lib/flows/text/analysis-text';
 import { reportText } from '../lib/flows/text/report-text';
-import type { Style } from '../lib/flows/text/style';
 import type { LogSource } from '../lib/logs/log-source';
 import { ADHOC_RUN } from '../lib/model/run-id';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
+import { flowFilter } from './flow-filter';
 import { notices } from './notices';
 import { openAdhoc, openRun } from './open-run';
 import { fileOutput, type Output, standardOutput } from './output';
 import { parseWait, settledRun } from './settled-run';
+import { harmless, terminalStyle } from './terminal';
 import { writeComparison } from './timeline-compare';
 import { EXPORTS, exportFlows, isExport } from './timeline-export';
+import { followRun } from './timeline-follow';
 
 interface Options {
   readonly format: string;
@@ -31,6 +33,7 @@ interface Options {
   readonly out?: string;
   readonly region?: string;
   readonly wait?: string;
+  readonly follow?: boolean;
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -71,6 +74,10 @@ runCommand((program) => {
       '--wait <duration>',
       'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
     )
+    .option(
+      '--follow',
+      'show flows as they are completed, until the run is over; of a run on this machine, of the next one of a topology that is named in place of a run, or of adhoc',
+    )
     .addHelpText(
       'after',
       `\nFormats beside text and json:\n${Object.entries(EXPORTS)
@@ -82,6 +89,10 @@ runCommand((program) => {
     .action(async (id: string, options: Options) => {
       const selection = parseOptions(id, options);
       const where = { region: options.region, notices: notices() };
+      if (options.follow) {
+        await followRun(id, { ...options, ...selection, json: options.format === 'json' }, where.notices);
+        return;
+      }
       const open = (): Promise<LogSource> =>
         id === ADHOC_RUN ? openAdhoc(selection.topology, Date.now() - selection.sinceMs, where) : openRun(id, where);
       const { run, source, close } = await settledRun(open, parseWait(options.wait), where.notices);
@@ -163,10 +174,8 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
   const slow = slowest === undefined ? undefined : new Set(result.slowest.map(({ root }) => root.requestId));
   // Of one trace the rest of a big run need not be described.
   const narrowed: Run = { ...run, flows: () => run.flows(traceId) };
-  const select = (flow: Flow): boolean =>
-    (slow === undefined || slow.has(flow.root.requestId)) &&
-    (!options.errors || flow.status === null || flow.status >= 500) &&
-    (service === undefined || takesPart(flow, service));
+  const wanted = flowFilter(options);
+  const select = (flow: Flow): boolean => (slow === undefined || slow.has(flow.root.requestId)) && wanted(flow);
   const pieces = isExport(options.format)
     ? exportFlows(options.format, () => selected(narrowed, select), result.report, narrowed)
     : runJson(narrowed, result.report, select);
@@ -176,20 +185,6 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
 
 function* selected(run: Run, select: (flow: Flow) => boolean): Generator<Flow> {
   for (const flow of run.flows()) if (select(flow)) yield flow;
-}
-
-/** What comes out of a log must not steer a terminal. */
-function harmless(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g, '?');
-}
-
-function takesPart(flow: Flow, service: string): boolean {
-  const within = (span: Span): boolean =>
-    span.service === service ||
-    span.calls.some(({ child }) => child !== null && within(child)) ||
-    span.queued.some(within);
-  return within(flow.root) || flow.orphans.some(within) || (flow.client !== null && service === 'client');
 }
 
 /** A trace id may be given by its first digits, where those are of one trace only. */
@@ -225,7 +220,8 @@ interface Parsed {
   readonly sinceMs: number;
 }
 
-function parseOptions(id: string, { format, flow, slowest, topology, since, against }: Options): Parsed {
+function parseOptions(id: string, options: Options): Parsed {
+  const { format, flow, slowest, topology, since, against } = options;
   const faults: Fault[] = [];
   const fault = (where: string, problem: string, remedy: string): void => {
     faults.push({ where, problem, remedy });
@@ -256,22 +252,36 @@ function parseOptions(id: string, { format, flow, slowest, topology, since, agai
       'leave it out: a run id says both',
     );
   }
+  if (options.follow) faults.push(...followFaults(options));
   if (faults.length > 0) throw new UserError(faults);
   return { slowest: count, topology: topology ?? '', sinceMs: sinceMs ?? 0 };
+}
+
+/** What needs a whole run, or another place than this machine, has no meaning while one is followed. */
+function followFaults(options: Options): readonly Fault[] {
+  const { format, region } = options;
+  const remedy = 'leave it out, or leave --follow out and read the run when it is over';
+  const whole = (['flow', 'slowest', 'raw', 'clocks', 'against', 'out'] as const).filter(
+    (name) => options[name] !== undefined,
+  );
+  return [
+    ...whole.map((name) => ({ where: `--${name}`, problem: 'does not go with --follow', remedy })),
+    ...(format === 'text' || format === 'json'
+      ? []
+      : [{ where: '--format', problem: `${format} can't be followed`, remedy: 'give text or json (lines)' }]),
+    ...(region === undefined
+      ? []
+      : [
+          {
+            where: '--region',
+            problem: 'only logs on this machine can be followed, not those in CloudWatch',
+            remedy: 'leave --follow out: --wait reads a run on AWS again until it is whole',
+          },
+        ]),
+  ];
 }
 
 function durationMs(text: string): number | undefined {
   const [, number = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   return unit === '' ? undefined : Number(number) * (UNITS[unit] as number);
-}
-
-/** A pipe gets 80 columns without colour, in Unicode where the locale's character set is UTF-8. */
-function terminalStyle(output: Output): Style {
-  const { COLUMNS, NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG } = process.env;
-  const columns = process.stdout.columns ?? Number(COLUMNS);
-  return {
-    width: columns >= 40 ? Math.min(columns, 240) : 80,
-    colour: output === standardOutput && process.stdout.isTTY === true && !NO_COLOR && TERM !== 'dumb',
-    unicode: /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || ''),
-  };
 }

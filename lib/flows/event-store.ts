@@ -92,19 +92,14 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
   };
 
   return {
-    add({ words, extra }) {
-      const meta = words[WORD.META] as number;
-      const fixed = (flagsOf(meta) & FLAG.CALL) !== 0 ? CALL_WORDS : SHORT_WORDS;
-      const length = lengthOf(meta);
+    add(draft) {
+      const { words } = draft;
+      const length = lengthOf(words[WORD.META] as number);
       const part = (words[WORD.TRACE + 3] as number) & (PARTS - 1);
       let chunk = current[part] as Int32Array;
       if ((used[part] as number) + length > chunk.length) chunk = nextChunk(part);
       const at = used[part] as number;
-      for (let i = 0; i < fixed; i++) chunk[at + i] = words[i] as number;
-      if (extra) {
-        chunk[at + fixed] = extra.length;
-        new Uint8Array(chunk.buffer, 4 * (at + fixed + 1), extra.length).set(extra);
-      }
+      writeRecord(draft, chunk, at);
       used[part] = at + length;
       records += 1;
     },
@@ -134,6 +129,15 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
       return joined.subarray(0, total);
     },
   };
+}
+
+/** Writes a draft's record, of as many words as its `META` says, to `at`. */
+export function writeRecord({ words, extra }: RecordDraft, into: Int32Array, at: number): void {
+  const fixed = (flagsOf(words[WORD.META] as number) & FLAG.CALL) !== 0 ? CALL_WORDS : SHORT_WORDS;
+  for (let i = 0; i < fixed; i++) into[at + i] = words[i] as number;
+  if (!extra) return;
+  into[at + fixed] = extra.length;
+  new Uint8Array(into.buffer, 4 * (at + fixed + 1), extra.length).set(extra);
 }
 
 /** Not filled with zeros: that would cost as much as the records themselves. */

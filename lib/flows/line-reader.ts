@@ -15,11 +15,18 @@ export interface Remainder {
   readonly tooLong: number;
 }
 
+/** Puts pieces of one stream together, as they come. */
+export interface LineCutter {
+  /** A piece of any size, cut anywhere; its memory is not used after the call. */
+  take(chunk: Buffer): void;
+  remainder(): Remainder;
+}
+
 /**
  * Cuts pieces into runs of whole lines. Lines are read where they lie, without a copy; only those at a piece's ends are
  * put together elsewhere, so that each line has `SLACK_BYTES` behind its start.
  */
-export async function readLines(chunks: AsyncIterable<Buffer>, read: LineReader): Promise<Remainder> {
+export function lineCutter(read: LineReader): LineCutter {
   let joint = Buffer.alloc(64 * 1024);
   let carried = 0;
   let tooLong = 0;
@@ -43,7 +50,7 @@ export async function readLines(chunks: AsyncIterable<Buffer>, read: LineReader)
     carried = 0;
   };
 
-  for await (const chunk of chunks) {
+  const take = (chunk: Buffer): void => {
     let start = 0;
     if (carried > 0 || skipping) {
       const feed = chunk.indexOf(LINE_FEED);
@@ -54,7 +61,7 @@ export async function readLines(chunks: AsyncIterable<Buffer>, read: LineReader)
         carried = 0;
         tooLong += 1;
       }
-      if (feed < 0) continue;
+      if (feed < 0) return;
       if (skipping) skipping = false;
       else readJoint();
       start = end;
@@ -70,6 +77,14 @@ export async function readLines(chunks: AsyncIterable<Buffer>, read: LineReader)
       }
     }
     if (chunk.length > Math.max(whole, start)) carry(chunk, Math.max(whole, start), chunk.length);
-  }
-  return { rest: joint.toString('utf8', 0, carried), tooLong };
+  };
+
+  return { take, remainder: () => ({ rest: joint.toString('utf8', 0, carried), tooLong }) };
+}
+
+/** Cuts a whole stream, to its end. */
+export async function readLines(chunks: AsyncIterable<Buffer>, read: LineReader): Promise<Remainder> {
+  const cutter = lineCutter(read);
+  for await (const chunk of chunks) cutter.take(chunk);
+  return cutter.remainder();
 }

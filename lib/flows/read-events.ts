@@ -4,7 +4,7 @@ import { FLAG, flagsOf, KIND, kindOf, type RecordDraft, recordDraft, WORD, wallM
 import { type EventStore, eventStore, type StoreOptions } from './event-store';
 import { type Interner, interner } from './interner';
 import { type Irregularity, noteIrregular, type StreamShare, streamShare } from './irregular-lines';
-import { type LineReader, readLines } from './line-reader';
+import { type LineReader, lineCutter } from './line-reader';
 import { type ProcessLog, type ProcessLogs, processLogs } from './process-log';
 import { scanLines } from './scan/scan-lines';
 
@@ -50,35 +50,62 @@ export interface ReadOptions extends StoreOptions {
 /** Begins every line that a node writes. */
 const LINE_START = '{"timestamp":"';
 
-/**
- * Decodes a run's logs to records. Duplicates go no further than here: an event is (process, sequence number), and a
- * bitmap knows all that were seen.
- */
+/** Takes in a run's logs, its streams in any order and by pieces. */
+export interface EventIntake {
+  /** What was taken in so far. */
+  readonly events: RunEvents;
+  open(stream: string): StreamIntake;
+}
+
+export interface StreamIntake {
+  /** A piece of any size, cut anywhere; its memory is not used after the call. */
+  take(chunk: Buffer): void;
+  /** Nothing more comes: what stands behind the last line feed is judged. */
+  end(): void;
+}
+
+/** Decodes a run's logs to records. */
 export async function readEvents(logs: RunLogs, options: ReadOptions = {}): Promise<RunEvents> {
-  const store = eventStore(options);
+  const { events, open } = eventIntake(logs.run, eventStore(options), options.reader);
+  for await (const { name, chunks } of logs.streams()) {
+    const stream = open(name);
+    for await (const chunk of chunks()) stream.take(chunk);
+    stream.end();
+  }
+  return events;
+}
+
+/**
+ * Decodes logs to records as they come. Duplicates go no further than here: an event is (process, sequence number), and
+ * a bitmap knows all that were seen.
+ */
+export function eventIntake(run: string, store: EventStore, reader?: ReadOptions['reader']): EventIntake {
   const names = interner();
-  const processes = processLogs(logs.run);
+  const processes = processLogs(run);
   const streams: StreamReport[] = [];
   const shares: StreamShare[] = [];
   const current = { report: emptyReport('') };
-  const { reader, text, broken } = eventReader({
-    run: logs.run,
-    store,
-    names,
-    processes,
-    current,
-    shares,
-    reader: options.reader,
-  });
-  for await (const { name, chunks } of logs.streams()) {
-    const report = emptyReport(name);
-    streams.push(report);
-    current.report = report;
-    const { rest, tooLong } = await readLines(chunks(), reader);
-    for (let line = 0; line < tooLong; line++) broken('foreign');
-    if (rest.trim() !== '') text(rest, true);
-  }
-  return { store, names, processes: processes.all, streams, shares };
+  const read = eventReader({ run, store, names, processes, current, shares, reader });
+  return {
+    events: { store, names, processes: processes.all, streams, shares },
+    open(name) {
+      const report = emptyReport(name);
+      streams.push(report);
+      const cutter = lineCutter(read.reader);
+      return {
+        take(chunk) {
+          current.report = report;
+          cutter.take(chunk);
+        },
+        end() {
+          current.report = report;
+          const { rest, tooLong } = cutter.remainder();
+          for (let line = 0; line < tooLong; line++) read.broken('foreign');
+          if (rest.trim() !== '') read.text(rest, true);
+        },
+      };
+    },
+  };
 }
 
 interface ReaderContext {
@@ -99,12 +126,14 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
   let lastReport: StreamReport | undefined;
   let share = streamShare('', null, []);
   let lastMs = Number.NaN;
+  const sharesOf = new Map<StreamReport, Map<ProcessLog | null, StreamShare>>();
   let ofStream = new Map<ProcessLog | null, StreamShare>();
 
   const shareOf = (log: ProcessLog | null): StreamShare => {
     const { report } = current;
     if (report !== lastReport) {
-      ofStream = new Map();
+      ofStream = sharesOf.get(report) ?? new Map();
+      sharesOf.set(report, ofStream);
       lastReport = report;
       lastLog = undefined;
       lastMs = Number.NaN;

@@ -150,7 +150,12 @@ function traceOf({ root }: FlowNode, { words }: SpanTable): string {
   return hexOf(words, root.record + WORD.TRACE, 4);
 }
 
-function knowledgeOf(source: RunSource, { names, processes }: RunEvents, losses: readonly ProcessLoss[]): RunKnowledge {
+/** What a run's logs, as far as they are read, say that bears on single flows. */
+export function knowledgeOf(
+  source: Pick<RunSource, 'run' | 'manifest'>,
+  { names, processes }: RunEvents,
+  losses: readonly ProcessLoss[],
+): RunKnowledge {
   const instances = new Set(processes.map(({ instance }) => instance));
   const lossyInstances = new Set<string>();
   const lossyServices = new Set<string>();

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { STATE } from '../model/contract';
 import { ADHOC_RUN, parseRunId } from '../model/run-id';
 import { UserError } from '../model/user-error';
@@ -8,7 +8,7 @@ import { type LogSource, type LogStream, NO_MANIFEST } from './log-source';
 import { fileStream } from './read-file';
 import { readManifest } from './read-manifest';
 
-const LOG_SUFFIX = '.log';
+export const LOG_SUFFIX = '.log';
 
 /** Whether the run's folder is on this machine. */
 export async function hasLocalRun(run: string, directory = '.'): Promise<boolean> {
@@ -42,6 +42,23 @@ export async function openLocalRun(run: string, directory = '.'): Promise<LogSou
  * @throws UserError where the topology was never deployed here
  */
 export async function openLocalAdhoc(topology: string, sinceMs: number, directory = '.'): Promise<LogSource> {
+  const places = await deploymentLogs(topology, directory);
+  return {
+    run: ADHOC_RUN,
+    topology,
+    place: places.length === 1 ? dirname(places[0] ?? '') : join(directory, STATE.deployments, `${topology}-*`),
+    manifest: NO_MANIFEST,
+    sinceMs,
+    streams: () => streamsOf(places, sinceMs),
+  };
+}
+
+/**
+ * The folders that the topology's last deployments on this machine log to, the oldest first.
+ *
+ * @throws UserError where it was never deployed here
+ */
+export async function deploymentLogs(topology: string, directory = '.'): Promise<readonly string[]> {
   const all = await folders(join(directory, STATE.deployments));
   const own = all.filter((id) => parseRunId(id)?.topology === topology).sort();
   if (own.length === 0) {
@@ -52,15 +69,7 @@ export async function openLocalAdhoc(topology: string, sinceMs: number, director
       remedy: others.length > 0 ? `there are logs of ${others.join(', ')}` : 'start it with tools/local.ts',
     });
   }
-  const places = own.map((id) => join(directory, STATE.deployments, id, STATE.logs));
-  return {
-    run: ADHOC_RUN,
-    topology,
-    place: join(directory, STATE.deployments, own.length === 1 ? (own[0] ?? '') : `${topology}-*`),
-    manifest: NO_MANIFEST,
-    sinceMs,
-    streams: () => streamsOf(places, sinceMs),
-  };
+  return own.map((id) => join(directory, STATE.deployments, id, STATE.logs));
 }
 
 /** The logs in folders, leaving out files that were last written before. */

@@ -1,0 +1,162 @@
+import { clockGatherer, eachSpan, type RunClocks } from '../clocks/run-clocks';
+import { describeFlow } from '../describe-flow';
+import { wallMillis } from '../event-record';
+import type { Flow } from '../flow';
+import type { SpanTable } from '../group-spans';
+import { wasReceived, wasRefused } from '../pair-receipts';
+import { processLosses } from '../process-losses';
+import { eventIntake, type StreamIntake } from '../read-events';
+import { knowledgeOf, type RunSource } from '../read-run';
+import { type FlowBatch, rebuildFlows } from '../rebuild-flows';
+import type { FlowNode } from '../span-node';
+import { firstEvent } from '../span-times';
+import { flowDurationMs, hasFailed } from '../statistics';
+import { liveStore, type WaitingTrace } from './live-store';
+
+/** A flow that is done with: all of it is here, or it was given up. */
+export interface LiveFlow {
+  readonly failed: boolean;
+  /** By the log, in milliseconds since 1970. */
+  readonly startMs: number;
+  /** NaN where it is lost. */
+  readonly durationMs: number;
+  /** Nothing of it came for so long that the rest is taken for lost. */
+  readonly givenUp: boolean;
+  /** The client's view of it is there. */
+  readonly hasClient: boolean;
+  /** As users see it; to be called before the next sweep. */
+  describe(): Flow;
+}
+
+/** A run's flows while its logs are written. */
+export interface LiveFlows {
+  open(stream: string): StreamIntake;
+  /**
+   * Flows that were completed since the last call, and those that are given up; what it gives is forgotten.
+   *
+   * @param mayGiveUp false while what has been written already is not read yet
+   */
+  sweep(manifest: RunSource['manifest'], mayGiveUp: boolean): readonly LiveFlow[];
+  /** Events of the run so far. */
+  readonly records: number;
+  /** Flows of which something is here, and not all. */
+  readonly waiting: number;
+  /** Events that came after their flow was done with. */
+  readonly late: number;
+}
+
+export interface LiveOptions {
+  readonly run: string;
+  /** After so long without anything new, an incomplete flow is given up. */
+  readonly waitMs: number;
+  /** For `adhoc`: flows that started before are of no interest; null: all are. */
+  readonly sinceMs: number | null;
+  /** Milliseconds that pass. */
+  readonly clock: () => number;
+  /** More incomplete flows are not kept: the longest waiting are given up. @default 100,000 */
+  readonly mostWaiting?: number;
+}
+
+/** A caller that gave up does not say what its callee still logs: so long a flow is kept open for that. */
+const SETTLE_MS = 2_000;
+/** Clocks are looked at anew so often: that costs more than a sweep. */
+const CLOCKS_EVERY_MS = 5_000;
+
+/** Rebuilds flows by the same steps as for a whole run, those that may be complete by now. */
+export function liveFlows({ run, waitMs, sinceMs, clock, mostWaiting = 100_000 }: LiveOptions): LiveFlows {
+  const store = liveStore(clock, waitMs);
+  const { events, open } = eventIntake(run, store);
+  /** Complete by what is here, but not all may be. */
+  let settling = new Set<WaitingTrace>();
+  let late = 0;
+  let known: { readonly clocks: RunClocks; readonly processes: number; readonly atMs: number } | undefined;
+
+  const clocksBy = ({ flows, table }: FlowBatch): RunClocks => {
+    const { processes } = events;
+    if (!known || known.processes !== processes.length || clock() - known.atMs > CLOCKS_EVERY_MS) {
+      const gatherer = clockGatherer(processes);
+      gatherer.add(flows, table);
+      known = { clocks: gatherer.finish(), processes: processes.length, atMs: clock() };
+    }
+    return known.clocks;
+  };
+
+  const liveFlow = (flow: FlowNode, batch: FlowBatch, givenUp: boolean): LiveFlow => {
+    const { table } = batch;
+    return {
+      failed: hasFailed(flow),
+      startMs: wallMillis(table.words, firstEvent(table, flow.root)),
+      durationMs: flowDurationMs(flow, table),
+      givenUp,
+      hasClient: flow.client !== null,
+      describe: () => describeFlow(flow, { table, ...events, clocks: clocksBy(batch), expectation: null }),
+    };
+  };
+
+  /** Flows of each trace that is done with. */
+  const done = (batch: FlowBatch, overdue: ReadonlySet<WaitingTrace>): readonly LiveFlow[] => {
+    const { flows, table } = batch;
+    const byTrace = new Map<WaitingTrace, FlowNode[]>();
+    for (const flow of flows) {
+      const trace = store.find(table.words, flow.root.record) as WaitingTrace;
+      const own = byTrace.get(trace);
+      if (own) own.push(flow);
+      else byTrace.set(trace, [flow]);
+    }
+    const nowMs = clock();
+    const found: LiveFlow[] = [];
+    for (const [trace, own] of byTrace) {
+      const complete = own.every((flow) => flow.complete);
+      if (!overdue.has(trace)) {
+        if (!complete) continue;
+        if (nowMs - trace.lastMs < SETTLE_MS && own.some((flow) => hasOpenEnd(flow, table))) {
+          settling.add(trace);
+          continue;
+        }
+      }
+      // Of a flow that was told already the remainder is no flow; another edge request of its trace is one.
+      const told = trace.late && !complete ? [] : own;
+      if (trace.late && !complete) late += trace.records;
+      for (const flow of told) found.push(liveFlow(flow, batch, overdue.has(trace) && !flow.complete));
+      store.forget(trace);
+    }
+    return sinceMs === null ? found : found.filter(({ startMs }) => startMs >= sinceMs);
+  };
+
+  return {
+    open,
+    sweep(manifest, mayGiveUp) {
+      const overdue = new Set(store.due(clock(), mayGiveUp ? waitMs : Number.POSITIVE_INFINITY, mostWaiting));
+      const candidates = new Set([...store.touched(), ...settling, ...overdue]);
+      if (candidates.size === 0) return [];
+      settling = new Set();
+      store.choose([...candidates]);
+      const knowledge = knowledgeOf({ run, manifest }, events, processLosses(events, { manifest }));
+      const [batch] = rebuildFlows(store, knowledge);
+      return batch ? done(batch, overdue) : [];
+    },
+    get records() {
+      return store.records;
+    },
+    get waiting() {
+      return store.waiting;
+    },
+    get late() {
+      return late;
+    },
+  };
+}
+
+/** Whether somebody may still be at work on a call that its caller gave up. */
+function hasOpenEnd({ client, root, orphans }: FlowNode, table: SpanTable): boolean {
+  let open = false;
+  for (const top of [client ?? root, ...orphans]) {
+    eachSpan(top, ({ calls }) => {
+      for (const call of calls) {
+        if (call.child || call.sent < 0 || wasRefused(table.words, call) || wasReceived(table, call)) continue;
+        open = true;
+      }
+    });
+  }
+  return open;
+}

@@ -1,0 +1,75 @@
+import { appendFileSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { type LogTail, tailLocal } from '../../../lib/logs/tail-local';
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'microcosm-tail-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Everything that is there now, by name. */
+function drain(tail: LogTail): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (let more = true; more; ) {
+    more = tail.poll(({ name }, chunk) => {
+      found[name] = (found[name] ?? '') + chunk.toString('utf8');
+    });
+  }
+  return found;
+}
+
+test('what is appended is read once, half lines and files that come later included', (t) => {
+  const place = folder(t);
+  const tail = tailLocal(() => [place, join(place, 'not-yet')]);
+  t.deepEqual(drain(tail), {});
+  writeFileSync(join(place, 'web-1.log'), 'one\ntw');
+  writeFileSync(join(place, 'notes.txt'), 'no log');
+  t.deepEqual(drain(tail), { 'web-1': 'one\ntw' });
+  t.deepEqual(drain(tail), {});
+  appendFileSync(join(place, 'web-1.log'), 'o\n');
+  mkdirSync(join(place, 'not-yet'));
+  writeFileSync(join(place, 'not-yet', 'cart-1.log'), 'late\n');
+  t.deepEqual(drain(tail), { 'web-1': 'o\n', 'cart-1': 'late\n' });
+});
+
+test('a file that is linked into a second folder is one file', (t) => {
+  const place = folder(t);
+  const other = folder(t);
+  const tail = tailLocal(() => [place, other]);
+  writeFileSync(join(place, 'web-1.log'), 'a\n');
+  t.deepEqual(drain(tail), { 'web-1': 'a\n' });
+  linkSync(join(place, 'web-1.log'), join(other, 'web-1.log'));
+  appendFileSync(join(place, 'web-1.log'), 'b\n');
+  t.deepEqual(drain(tail), { 'web-1': 'b\n' });
+  rmSync(join(place, 'web-1.log'));
+  appendFileSync(join(other, 'web-1.log'), 'c\n');
+  t.deepEqual(drain(tail), { 'web-1': 'c\n' });
+});
+
+test('a file that became shorter is read from its start', (t) => {
+  const place = folder(t);
+  const tail = tailLocal(() => [place]);
+  writeFileSync(join(place, 'web-1.log'), 'a long line\n');
+  drain(tail);
+  writeFileSync(join(place, 'web-1.log'), 'new\n');
+  t.deepEqual(drain(tail), { 'web-1': 'new\n' });
+});
+
+test('of large files that are there already, pieces come in proportion to their lengths', (t) => {
+  const place = folder(t);
+  writeFileSync(join(place, 'small.log'), 's'.repeat(500_000));
+  writeFileSync(join(place, 'large.log'), 'l'.repeat(2_000_000));
+  const tail = tailLocal(() => [place]);
+  const got: Record<string, number> = { small: 0, large: 0 };
+  for (let more = true; more; ) {
+    more = tail.poll(({ name }, chunk) => {
+      got[name] = (got[name] ?? 0) + chunk.length;
+    });
+    const [small = 0, large = 0] = [got.small, got.large];
+    t.true(Math.abs(small / 500_000 - large / 2_000_000) < 0.05, `${small} ${large}`);
+  }
+  t.deepEqual(got, { small: 500_000, large: 2_000_000 });
+});

@@ -1,0 +1,170 @@
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { loadTopology } from '../../lib/model/load-topology';
+import { newRunId } from '../../lib/model/run-id';
+import { simulate } from '../support/simulate';
+import { outcome, toolsIn } from '../support/tool';
+
+const topology = loadTopology('shop', { cwd: join(__dirname, '..', '..') });
+const REQUESTS = 30;
+
+/** A run of which the folder is not there yet, and what writes it. */
+function coming(t: ExecutionContext) {
+  const run = newRunId('shop', new Date());
+  const simulation = simulate({ topology, run, requests: REQUESTS, failures: { internal: 0.03 } });
+  const cwd = mkdtempSync(join(tmpdir(), 'microcosm-follow-'));
+  t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
+  const folder = join(cwd, '.microcosm', 'runs', run);
+  const manifest = (record: 'start' | 'end'): void => {
+    const line = JSON.stringify(simulation.manifest.find((one) => one.record === record));
+    appendFileSync(join(folder, 'manifest.jsonl'), `${line}\n`);
+  };
+  const files = Array.from(simulation.files, ([file, lines]) => ({
+    path: join(folder, file),
+    text: lines.map((line) => `${line}\n`).join(''),
+  }));
+  return {
+    run,
+    cwd,
+    tool: toolsIn(cwd),
+    failed: simulation.flows.filter(({ root }) => (root?.status ?? 500) >= 500).length,
+    begin(): void {
+      mkdirSync(folder, { recursive: true });
+      manifest('start');
+    },
+    /** A part of each file, cut wherever it falls. */
+    write(from: number, to: number): void {
+      for (const { path, text } of files) {
+        appendFileSync(path, text.slice(Math.floor(from * text.length), Math.floor(to * text.length)));
+      }
+    },
+    end: () => manifest('end'),
+  };
+}
+
+interface Line {
+  readonly record: string;
+  readonly traceId: string;
+  readonly status: number | null;
+  readonly complete: boolean;
+  readonly givenUp: boolean;
+  readonly ending: string;
+  readonly flows: number;
+}
+
+function linesOf(stdout: string): readonly Line[] {
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+test('followed before it exists, a run is told flow by flow as its files grow, and ends by itself', async (t) => {
+  const { run, tool, begin, write, end } = coming(t);
+  const child = tool(t, 'timeline', run, '--follow', '--format', 'json');
+  const first = new Promise<void>((settle) => child.stdout?.once('data', () => settle()));
+  const result = outcome(child);
+  await pause(500);
+  begin();
+  write(0, 0.6);
+  await Promise.race([first, result]);
+  write(0.6, 1);
+  end();
+  const { code, stdout, stderr } = await result;
+  t.is(code, 0, stderr);
+  const lines = linesOf(stdout);
+  const flows = lines.filter(({ record }) => record === 'flow');
+  t.is(flows.length, REQUESTS);
+  t.is(new Set(flows.map(({ traceId }) => traceId)).size, REQUESTS);
+  t.true(flows.every(({ complete, givenUp }) => complete && !givenUp));
+  t.like(lines[lines.length - 1], { record: 'summary', run, ending: 'finished', flows: REQUESTS, waiting: 0 });
+});
+
+test('what never comes is given up after the wait, and said', async (t) => {
+  const { run, tool, begin, write, end } = coming(t);
+  begin();
+  write(0, 0.8);
+  end();
+  const { code, stdout, stderr } = await outcome(tool(t, 'timeline', run, '--follow', '--wait', '1s'));
+  t.is(code, 0);
+  t.regex(stderr, /a flow of which nothing came for 1 s is given up/);
+  t.regex(stdout, /web .*incomplete: given up/);
+  t.regex(stdout, new RegExp(`^${run}  finished: \\d+ flows, .* given up$`, 'm'));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a pipe must get none of them
+  t.notRegex(stdout, /\u001b/);
+});
+
+test('a topology in place of a run means its run under way; Ctrl-C ends with the summary', async (t) => {
+  const { run, tool, begin, write } = coming(t);
+  begin();
+  write(0, 1);
+  const child = tool(t, 'timeline', 'shop', '--follow');
+  const result = outcome(child);
+  let seen = 0;
+  await new Promise<void>((settle) => {
+    child.stdout?.on('data', (text: Buffer) => {
+      seen += text.toString().split('\n').length - 1;
+      if (seen >= REQUESTS) settle();
+    });
+    child.on('close', () => settle());
+  });
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await result;
+  t.is(code, 0, stderr);
+  t.regex(stdout, new RegExp(`\\n${run}  interrupted: ${REQUESTS} flows, `));
+});
+
+test('only failed flows are shown where those are asked for, and all are counted', async (t) => {
+  const { run, tool, begin, write, end, failed } = coming(t);
+  begin();
+  write(0, 1);
+  end();
+  const { stdout } = await outcome(
+    tool(t, 'timeline', run, '--follow', '--errors', '--service', 'web', '--format', 'json'),
+  );
+  const lines = linesOf(stdout);
+  t.is(lines.length - 1, failed);
+  t.true(lines.slice(0, -1).every(({ status }) => status === null || status >= 500));
+  t.is(lines[lines.length - 1]?.flows, REQUESTS);
+});
+
+test('a reader that has seen enough ends it quietly', async (t) => {
+  const { run, tool, begin, write } = coming(t);
+  begin();
+  write(0, 0.5);
+  const child = tool(t, 'timeline', run, '--follow');
+  child.stdout?.once('data', () => {
+    child.stdout?.destroy();
+    write(0.5, 1);
+  });
+  let stderr = '';
+  child.stderr?.on('data', (text) => {
+    stderr += text;
+  });
+  const [code] = await new Promise<[number | null]>((settle) => child.on('exit', (status) => settle([status])));
+  t.is(code, 0);
+  t.regex(stderr, /^following .*\n$/);
+});
+
+test('what cannot be followed is refused, all faults at once', async (t) => {
+  const { run, cwd, tool, begin } = coming(t);
+  const wrong = await outcome(
+    tool(t, 'timeline', run, '--follow', '--flow', 'ab', '--format', 'html', '--region', 'eu-west-1'),
+  );
+  t.is(wrong.code, 2);
+  t.deepEqual(wrong.stderr.match(/--(flow|format|region)(?=:)/g), ['--flow', '--format', '--region']);
+  t.regex(wrong.stderr, /not those in CloudWatch/);
+  const old = await outcome(tool(t, 'timeline', 'shop-20251121t054429z-k3qa', '--follow'));
+  t.is(old.code, 2);
+  t.regex(old.stderr, /there is no run shop-20251121t054429z-k3qa/);
+  begin();
+  const manifest = join(cwd, '.microcosm', 'runs', run, 'manifest.jsonl');
+  const aws = { region: 'eu-west-1', logGroup: '/microcosm/shop' };
+  writeFileSync(manifest, `${JSON.stringify({ record: 'start', timestamp: '2026-11-21T05:44:29Z', run, aws })}\n`);
+  const remote = await outcome(tool(t, 'timeline', run, '--follow'));
+  t.is(remote.code, 2);
+  t.regex(remote.stderr, /log to CloudWatch, and only logs on this machine can be followed/);
+});
