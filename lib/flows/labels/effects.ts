@@ -1,7 +1,8 @@
 import type { Span } from '../flow';
 import { type FlowFacts, type Injection, type Top, upFrom } from './injections';
 import type { EffectKind, EffectLabel } from './label';
-import { type World, whatIf } from './what-if';
+import { whatIf } from './what-if';
+import type { World } from './world';
 import type { Would } from './would-be';
 
 /** What became of the spans of one tree, against what would have. */

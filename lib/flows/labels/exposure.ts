@@ -99,7 +99,7 @@ function lookup(windows: readonly Window[]): Exposures {
   return (span, flowStartMs) => {
     if (byInstance.size === 0) return [];
     const fromMs = Date.parse(span.startTime);
-    const itself = meeting(span.instance, fromMs, fromMs + (span.durationMs ?? 0))
+    const itself = meeting(span.instance, fromMs, endOfSpan(span, fromMs))
       .concat(shifted(span, fromMs))
       .filter(({ requestId }) => requestId !== span.requestId);
     const calls = span.calls.flatMap(({ peer, error, offsetMs, durationMs }) => {
@@ -111,6 +111,13 @@ function lookup(windows: readonly Window[]): Exposures {
     });
     return [...labels(itself, 'itself'), ...labels(calls, 'call')];
   };
+
+  /** One without an end ended with its process, as far as a crash is known. */
+  function endOfSpan({ instance, durationMs }: Span, fromMs: number): number {
+    if (durationMs !== null) return fromMs + durationMs;
+    const crash = byInstance.get(instance)?.find((window) => window.fault.type === 'crash' && window.fromMs >= fromMs);
+    return crash?.fromMs ?? fromMs;
+  }
 
   /** A clock that is off dates a span outside of the window that it lies in. */
   function shifted(span: Span, fromMs: number): readonly Window[] {

@@ -1,3 +1,4 @@
+import { endsCall } from '../../model/decisions';
 import type { Call, Span } from '../flow';
 import type { Injection } from './injections';
 
@@ -51,7 +52,7 @@ export interface AttemptEnd {
   readonly status?: number;
   /** The deadline ended it: there is no further attempt. */
   readonly deadline: boolean;
-  /** An open breaker did: neither is there one. */
+  /** The callee was to be spared: neither is there one. */
   readonly spared?: true;
 }
 
@@ -62,5 +63,5 @@ export function endOf({ calls, strikes }: LoggedAttempt): AttemptEnd {
   if (error === null && status !== null) return { ok: status < 400, status, deadline };
   const decided = strikes.find(({ fault }) => fault.type === 'error');
   if (error?.kind === 'FAULT' && decided) return { ok: false, status: Number(decided.fault.args?.status), deadline };
-  return { ok: false, deadline, ...(error?.kind === 'BREAKER_OPEN' && { spared: true }) };
+  return { ok: false, deadline, ...(error && endsCall(error.kind) && !deadline && { spared: true }) };
 }

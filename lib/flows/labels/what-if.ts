@@ -8,32 +8,10 @@ import { type FlowFacts, type Injection, upFrom } from './injections';
 import { itineraryAsLogged } from './itinerary-as-logged';
 import type { Basis } from './label';
 import { attemptKey, endOf, type LoggedAttempt, loggedAttempts } from './logged-attempts';
+import { FAILED, type Moment, OUT_OF_TIME, together } from './moment';
+import { latest, type World } from './world';
 import { asMeasured, UNKNOWN, type Would, weaker } from './would-be';
 
-/** The topology that ran, and the draws of one flow. */
-export interface World {
-  /** A service's slice as it was at an epoch; undefined where nobody described it. */
-  at(service: string, epoch: number): Described | undefined;
-  readonly key: Hash;
-}
-
-/** A moment in what was and in what would have been, from the span's start; and whether the span was then still at work. */
-interface Moment {
-  readonly was: number;
-  readonly would: number;
-  readonly live: boolean;
-  /** How it would have ended here. */
-  readonly end?: End;
-}
-
-interface End {
-  readonly status: number | null;
-  /** Of several side by side the gravest counts. */
-  readonly weight: 1 | 2 | 3;
-}
-
-const FAILED: End = { status: 502, weight: 1 };
-const OUT_OF_TIME: End = { status: 504, weight: 3 };
 /** So much earlier than drawn may a wait end, and its length is rounded. */
 const SLACK_MS = 2;
 /** A request that was refused ran no steps. */
@@ -193,7 +171,12 @@ export function whatIf(
         last = logged ?? last;
         at = { ...at, was: logged?.toMs ?? at.was, would: at.would + would.ms };
         if (would.ok) break;
-        if (would.deadline || would.spared || !mayRetry(step, attempt, would.status)) {
+        // A retry that its budget did not allow stays undone.
+        const wasLast =
+          logged !== undefined &&
+          would.basis === 'measured' &&
+          !attempts.has(attemptKey(step.id, repetition, attempt + 1));
+        if (would.deadline || would.spared || wasLast || !mayRetry(step, attempt, would.status)) {
           if (would.deadline || !isTolerated(step)) at = { ...at, end: would.deadline ? OUT_OF_TIME : FAILED };
           break;
         }
@@ -263,30 +246,7 @@ export function whatIf(
   return results;
 }
 
-function together(at: Moment, branches: readonly Moment[]): Moment {
-  let all = at;
-  for (const { was, would, live, end } of branches) {
-    const gravest = end && end.weight > (all.end?.weight ?? 0) ? end : all.end;
-    all = {
-      was: Math.max(all.was, was),
-      would: Math.max(all.would, would),
-      live: all.live && live,
-      ...(gravest && { end: gravest }),
-    };
-  }
-  return all;
-}
-
 /** A fault that stands among the steps; an itinerary's faults are its steps. */
 function isStep({ at, step, source, id }: Injection['fault'], stepId: string): boolean {
   return at !== 'call' && (source === 'itinerary' ? id === stepId : step === stepId);
-}
-
-/** A service as it was last described up to an epoch. */
-function latest(world: World, service: string, epoch: number): Described | undefined {
-  for (let at = epoch; at >= 0; at--) {
-    const described = world.at(service, at);
-    if (described) return described;
-  }
-  return undefined;
 }
