@@ -27,7 +27,7 @@ export interface Slope {
 }
 
 /** A process's heap and its compiled code grow until so long after its start. */
-const WARM_UP_MS = 30_000;
+const WARM_UP_MS = 60_000;
 const LEAST_SAMPLES = 10;
 
 /** Samples the processes of the instances until it is stopped. */

@@ -36,11 +36,11 @@ test('the same seed plans the same storm, another seed another one', (t) => {
   t.notDeepEqual(plan(7), plan(8));
 });
 
-/** Two minutes of samples: a level, a growth in MiB an hour, and noise that is the same each time. */
+/** Three minutes of samples: a level, a growth in MiB an hour, and noise that is the same each time. */
 function grown(instance: string, pid: number, level: number, growth: number): ProcessMemory {
   const random = seededRandom(pid);
-  const samples = Array.from({ length: 120 }, (_, second) => {
-    const warming = second < 30 ? -second : 0;
+  const samples = Array.from({ length: 180 }, (_, second) => {
+    const warming = second < 60 ? -second : 0;
     const pssMiB = level + (growth * second) / 3_600 + 0.2 * (random.next() - 0.5) + warming;
     return { atMs: 1_000 * second, pssMiB, rssMiB: pssMiB + 40 };
   });
@@ -59,5 +59,5 @@ test('growth is found among processes of different sizes, after their warm-up', 
 
 test('processes that lived too short tell no growth', (t) => {
   const { samples, ...process } = grown('a-1', 1, 20, 0);
-  t.is(memorySlope([{ ...process, samples: samples.slice(0, 35) }]), undefined);
+  t.is(memorySlope([{ ...process, samples: samples.slice(0, 65) }]), undefined);
 });
