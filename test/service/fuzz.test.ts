@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { startBalancer } from '../../lib/local/balancer';
 import { BAGGAGE, HEADERS, ITINERARY } from '../../lib/model/contract';
 import { parseItinerary } from '../../lib/model/itinerary';
 import { signToken } from '../../lib/model/token';
@@ -26,15 +27,27 @@ function exchange(port: number, bytes: Buffer): Promise<string> {
 }
 
 const requestLine = fc.tuple(
-  fc.constantFrom('GET', 'POST', 'PUT', 'BREW', ''),
+  fc.constantFrom('GET', 'HEAD', 'POST', 'PUT', 'CONNECT', 'TRACE', 'BREW', ''),
   fc.oneof(fc.constantFrom('/', '/state', '/slice', '/itinerary', '/healthz', '*', 'http://x/'), fc.string()),
   fc.constantFrom('HTTP/1.1', 'HTTP/1.0', 'HTTP/9', ''),
 );
 const header = fc.tuple(
-  fc.constantFrom('host', 'content-length', 'transfer-encoding', 'authorization', 'expect', ...Object.values(HEADERS)),
+  fc.oneof(
+    fc.constantFrom('host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'authorization', 'expect'),
+    fc.constantFrom(...Object.values(HEADERS)),
+  ),
   fc.oneof(
     fc.string(),
-    fc.constantFrom('-1', '99999999999', 'chunked', 'Microcosm 1.a', 'respond-async', `${BAGGAGE.overlay}=x.1.y`),
+    fc.constantFrom(
+      'upgrade',
+      'websocket',
+      '-1',
+      '99999999999',
+      'chunked',
+      'Microcosm 1.a',
+      'respond-async',
+      `${BAGGAGE.overlay}=x.1.y`,
+    ),
   ),
 );
 const bytes = fc.oneof(
@@ -49,15 +62,30 @@ const bytes = fc.oneof(
     ),
 );
 
-test('whatever bytes come to its ports, a node answers no 5xx, ends the exchange, and goes on', async (t) => {
+/** The port of a balancer in front of a node, once it has found it healthy. */
+async function balanced(t: ExecutionContext, edgePort: number): Promise<number> {
+  let healthy = () => {};
+  const found = new Promise<void>((resolve) => {
+    healthy = resolve;
+  });
+  const services = [{ service: 'web', prefix: '' }];
+  const balancer = await startBalancer({ services, onHealth: healthy, idleTimeoutMs: 5_000 });
+  t.teardown(() => balancer.close(0));
+  balancer.register('web-1', 'web', '127.0.0.1', edgePort);
+  await found;
+  return Number(new URL(balancer.url).port);
+}
+
+test('whatever bytes come to its ports or its balancer, there is no 5xx, the exchange ends, and the node goes on', async (t) => {
   const mesh = await startMesh(t, SPEC, [], access);
   const web = mesh.nodes.get('web-1');
   const ports = [web?.meshPort, web?.edgePort, web?.controlPort] as number[];
+  ports.push(await balanced(t, web?.edgePort as number));
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...ports), bytes, async (port, sent) => {
       t.notRegex(await exchange(port, sent), /^HTTP\/1\.1 5/);
     }),
-    { numRuns: 400 },
+    { numRuns: 600 },
   );
   t.is((await mesh.ask('web')).status, 200);
 });
