@@ -1,3 +1,4 @@
+import { explainSlowest } from '../lib/flows/analysis/explain-tail';
 import type { Flow } from '../lib/flows/flow';
 import { chrome } from '../lib/flows/formats/chrome';
 import { csv } from '../lib/flows/formats/csv';
@@ -46,7 +47,7 @@ export function exportFlows(
 ): Iterable<string> | AsyncIterable<string> {
   switch (format) {
     case 'html':
-      return reportHtml({ report, flows });
+      return reportHtml({ report, flows, tail: explainSlowest(run, report.statistics) });
     case 'otlp':
       return otlp(flows(), report);
     case 'jaeger':

@@ -1,4 +1,4 @@
-import { explainTail } from '../lib/flows/analysis/explain-tail';
+import { explainSlowest } from '../lib/flows/analysis/explain-tail';
 import type { Flow } from '../lib/flows/flow';
 import type { Run } from '../lib/flows/read-run';
 import { runJson } from '../lib/flows/run-json';
@@ -41,8 +41,6 @@ const FORMATS = ['text', 'json', ...Object.keys(EXPORTS)];
 const SLOWEST_SHOWN = 3;
 const FAILED_SHOWN = 3;
 const ALL_FAILED_SHOWN = 50;
-/** Of fewer flows the slowest hundredth is no five. */
-const LEAST_FOR_TAIL = 500;
 
 runCommand((program) => {
   program
@@ -152,8 +150,8 @@ async function writeText(
   })) {
     await output.write(`${line}\n`);
   }
-  if (onlyFlow || result.report.statistics.flows < LEAST_FOR_TAIL) return;
-  const tail = explainTail(run, result.report.statistics.duration.percentile(0.99));
+  if (onlyFlow) return;
+  const tail = explainSlowest(run, result.report.statistics);
   if (tail) for (const line of ['', ...tailText(tail, style)]) await output.write(`${line}\n`);
 }
 
@@ -165,6 +163,7 @@ function pageFor(id: string, { format }: Options): string | undefined {
 /** In every format but text. */
 async function writeFlows(run: Run, options: Options, slowest: number | undefined, output: Output): Promise<void> {
   const traceId = options.flow === undefined ? undefined : wholeTraceId(run, options.flow);
+  const onlyFlow = traceId !== undefined;
   const { service } = options;
   const result = reportRun(run, {
     ...(slowest !== undefined && { slowest }),
@@ -178,7 +177,7 @@ async function writeFlows(run: Run, options: Options, slowest: number | undefine
   const select = (flow: Flow): boolean => (slow === undefined || slow.has(flow.root.requestId)) && wanted(flow);
   const pieces = isExport(options.format)
     ? exportFlows(options.format, () => selected(narrowed, select), result.report, narrowed)
-    : runJson(narrowed, result.report, select);
+    : runJson(narrowed, result.report, select, onlyFlow ? null : explainSlowest(run, result.report.statistics));
   const isTerminal = output === standardOutput && process.stdout.isTTY;
   for await (const piece of pieces) await output.write(isTerminal ? harmless(piece) : piece);
 }

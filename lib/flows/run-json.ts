@@ -1,3 +1,4 @@
+import type { TailExplanation } from './analysis/explain-tail';
 import type { Call, Flow, Span } from './flow';
 import type { Histogram } from './histogram';
 import type { Run } from './read-run';
@@ -29,13 +30,19 @@ export function flowJson({ root, client, orphans, ...flow }: Flow): unknown {
  * The timeline as JSON, in pieces:
  *
  * `{ run, topology, complete, events, warnings, state, processEvents, window, requests, scenario, statistics, processes, absent,
- * irregular, clocks, flows }`, the last one flow a line. Durations are milliseconds; percentiles are within 0.2 %.
+ * irregular, clocks, tail, flows }`, the last one flow a line. Durations are milliseconds; percentiles are within 0.2 %.
  *
  * @param select which flows to write; the numbers are of all
+ * @param tail what the slowest flows of all have in common; null where that is not known
  */
-export function* runJson(run: Run, report: RunReport, select: (flow: Flow) => boolean): Generator<string> {
+export function* runJson(
+  run: Run,
+  report: RunReport,
+  select: (flow: Flow) => boolean,
+  tail: TailExplanation | null = null,
+): Generator<string> {
   const { statistics, run: id, topology, complete, events, warnings, ...rest } = report;
-  const head = { run: id, topology, complete, events, warnings, ...rest, statistics: statisticsJson(report) };
+  const head = { run: id, topology, complete, events, warnings, ...rest, statistics: statisticsJson(report), tail };
   yield `${JSON.stringify(head).slice(0, -1)},"flows":[`;
   let separator = '\n';
   for (const flow of run.flows()) {

@@ -85,6 +85,7 @@ test('the JSON has the fixed shape, and every flow', async (t) => {
   t.is(code, 0);
   const result = JSON.parse(stdout);
   t.like(result, { run: RUN, topology: 'shop', complete: true, events: requestEvents(), warnings: [] });
+  t.is(result.tail, null, 'the slowest of sixty tell nothing');
   t.is(result.flows.length, 60);
   const truth = simulation.flows.find(({ root }) => root && root.children.length > 0 && root.status === 200);
   const flow = result.flows.find(({ traceId }: { traceId: string }) => traceId === truth?.traceId);

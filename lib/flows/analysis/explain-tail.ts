@@ -4,7 +4,7 @@ import { errorKindOf } from '../pair-receipts';
 import type { Run } from '../read-run';
 import type { CallNode, FlowNode, SpanNode } from '../span-node';
 import { callDurationMs } from '../span-times';
-import { flowDurationMs } from '../statistics';
+import { flowDurationMs, type Statistics } from '../statistics';
 
 /** What the slowest flows have in common, against all others. */
 export interface TailExplanation {
@@ -42,10 +42,17 @@ export interface TailMark {
   readonly lift: number;
 }
 
+/** Of fewer flows the slowest hundredth explains nothing. */
+const LEAST_FLOWS = 500;
 /** Fewer flows explain nothing. */
 const LEAST_TAIL = 5;
 /** Of a lift only what chance would give less than once in some thousand: three standard deviations. */
 const DEVIATIONS = 3;
+
+/** Explains the slowest hundredth of a run's flows; null where they are too few. */
+export function explainSlowest(run: Run, { flows, duration }: Statistics): TailExplanation | null {
+  return flows < LEAST_FLOWS ? null : explainTail(run, duration.percentile(0.99));
+}
 
 /**
  * Explains a run's tail by its critical paths: what a place takes of the extra time, and which instances, edges, errors

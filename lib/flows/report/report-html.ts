@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import type { TailExplanation } from '../analysis/explain-tail';
 import type { Flow } from '../flow';
 import { escapeXml } from '../formats/escape-xml';
 import { serviceMap } from '../formats/service-map';
@@ -18,6 +19,8 @@ export interface ReportInput {
   flows(): Iterable<Flow>;
   /** @default MOST_FLOWS */
   readonly mostFlows?: number;
+  /** What the slowest flows have in common. @default not told */
+  readonly tail?: TailExplanation | null;
 }
 
 /**
@@ -25,7 +28,12 @@ export interface ReportInput {
  * adds the list of flows and their waterfalls. The page's own policy lets it run just its own script and style, and load
  * nothing. All numbers are of all flows, also where the list has a part of them.
  */
-export async function* reportHtml({ report, flows, mostFlows = MOST_FLOWS }: ReportInput): AsyncGenerator<string> {
+export async function* reportHtml({
+  report,
+  flows,
+  mostFlows = MOST_FLOWS,
+  tail = null,
+}: ReportInput): AsyncGenerator<string> {
   const { window } = report;
   const series = runSeries(Date.parse(window?.startTime ?? ''), Date.parse(window?.endTime ?? ''));
   const map = serviceMap();
@@ -69,7 +77,7 @@ export async function* reportHtml({ report, flows, mostFlows = MOST_FLOWS }: Rep
 </head>
 <body>
 `;
-  yield* sections({ report, series, map, total, listed: head.flows });
+  yield* sections({ report, series, map, tail, total, listed: head.flows });
   yield `<script type="application/json" id="data">${data}</script>\n<script type="text/plain" id="flows">`;
   const packed = gzipSync(bytes, { level: 9 }).toString('base64');
   for (let at = 0; at < packed.length; at += 1 << 16) yield packed.slice(at, at + (1 << 16));

@@ -1,3 +1,4 @@
+import type { TailExplanation } from '../analysis/explain-tail';
 import { escapeXml } from '../formats/escape-xml';
 import { errorText, msText, rateText, type ServiceMap } from '../formats/service-map';
 import { mapSvg } from '../formats/svg';
@@ -5,11 +6,13 @@ import type { ReportedScenario, RunReport } from '../run-report';
 import { type ChartMark, histogramChart, latencyChart, secondsText, sparkline, whole } from './charts';
 import { completeness } from './completeness-section';
 import type { RunSeries } from './run-series';
+import { slowest } from './tail-section';
 
 export interface Overview {
   readonly report: RunReport;
   readonly series: RunSeries;
   readonly map: ServiceMap;
+  readonly tail: TailExplanation | null;
   /** Flows of the run, and how many of them the list has. */
   readonly total: number;
   readonly listed: number;
@@ -25,6 +28,7 @@ export function* sections(overview: Overview): Generator<string> {
   yield latency(overview);
   yield map(overview);
   yield endpoints(overview);
+  if (overview.tail) yield slowest(overview.tail);
   yield flowList(overview);
   yield clocks(overview);
   yield completeness(overview.report);

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { explainSlowest } from '../../../../lib/flows/analysis/explain-tail';
 import type { Flow } from '../../../../lib/flows/flow';
 import type { Run } from '../../../../lib/flows/read-run';
 import { reportHtml } from '../../../../lib/flows/report/report-html';
 import { reportRun } from '../../../../lib/flows/run-report';
 import { loadTopology } from '../../../../lib/model/load-topology';
+import { resolve } from '../../../../lib/model/resolve';
 import { CHROMIUM, launchChromium, NO_CHROMIUM, openPage } from '../../../support/chromium';
 import { copyFile, loseLines, removeFile } from '../../../support/distort';
 import { HOSTILE, hostileFlow, troubledShop } from '../../../support/sample-flows';
@@ -29,6 +31,7 @@ async function html(run: Run, more: readonly Flow[] = [], mostFlows?: number): P
   for await (const piece of reportHtml({
     report,
     flows,
+    tail: explainSlowest(run, report.statistics),
     ...(mostFlows && { mostFlows }),
   })) {
     text += piece;
@@ -222,6 +225,20 @@ inBrowser(title('skewed clocks are reported, and what they leave open is drawn')
   await page.locator('#row-0').click();
   t.true((await openFlow(page).locator('.bars .doubt').count()) > 0);
   t.deepEqual(mishaps, []);
+});
+
+test('what the slowest flows have in common is told where there are enough of them', async (t) => {
+  const services = {
+    web: { edge: true, steps: [{ call: 'slow' }] },
+    slow: { latencyMs: { lognormal: { median: 5, sigma: 1 } } },
+  };
+  const topology = resolve({ name: 'small', seed: 'a', services } as never, 'small');
+  const section = async (requests: number) => {
+    const page = await html(await simulatedRun({ topology, requests }));
+    return /<section aria-labelledby="tail">.*?<\/section>/s.exec(page)?.[0].replaceAll(/<[^>]*>/g, ' ');
+  };
+  t.regex((await section(600)) ?? '', /\d+ flows took .*in slow GET \/ +\d+ % /s);
+  t.is(await section(100), undefined);
 });
 
 test('of a run with more flows than the page lists, the failed and slowest stay, and the page says so', async (t) => {
