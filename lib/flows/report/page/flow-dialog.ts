@@ -94,6 +94,7 @@ function legend(rows: readonly WaterfallRow[]): HTMLElement {
     some(({ failed }) => failed) ? item('failed', 'failed') : null,
     some(({ span }) => span?.inferred ?? false) ? item('inferred', 'inferred') : null,
     some(({ span }) => (span?.uncertaintyMs ?? 0) > 0) ? item('doubt', 'clock uncertainty') : null,
+    some(({ span }) => span?.order === 'within-clock-error') ? item('unproved', 'order within clock error') : null,
   );
 }
 
@@ -170,7 +171,7 @@ function rowElement(row: WaterfallRow, index: number, count: number, share: (ms:
       el(
         'span',
         { class: 'visually-hidden' },
-        `starts at ${msText(startMs)}${critical ? ', on the critical path' : ''}`,
+        `starts at ${msText(startMs)}${critical ? ', on the critical path' : ''}${row.span?.order === 'within-clock-error' ? ', may have begun before what it is shown after' : ''}`,
       ),
     ),
   );
@@ -212,6 +213,10 @@ function bars(
     svg.append(svgEl('circle', { class: 'fault', cx: `${share(startMs)}%`, cy: 12, r: 4 }));
   const doubt = span?.uncertaintyMs ?? 0;
   if (doubt > 0) svg.append(rect('doubt', startMs - doubt, startMs + doubt, 2, 20));
+  if (span?.order === 'within-clock-error') {
+    const x = `${share(startMs)}%`;
+    svg.append(svgEl('line', { class: 'unproved', x1: x, x2: x, y1: 1, y2: 23 }));
+  }
   return svg;
 }
 

@@ -224,6 +224,10 @@ inBrowser(title('skewed clocks are reported, and what they leave open is drawn')
   await page.getByRole('button', { name: 'Spans' }).click();
   await page.locator('#row-0').click();
   t.true((await openFlow(page).locator('.bars .doubt').count()) > 0);
+  const marked = await openFlow(page).locator('tr.line', { hasText: 'order within clock error' }).count();
+  t.true(marked > 0);
+  t.is(await openFlow(page).locator('.bars .unproved').count(), marked);
+  t.is(await openFlow(page).locator('tr.line', { hasText: 'may have begun before' }).count(), marked);
   t.deepEqual(mishaps, []);
 });
 
