@@ -86,6 +86,9 @@ test('the JSON has the fixed shape, and every flow', async (t) => {
   const result = JSON.parse(stdout);
   t.like(result, { run: RUN, topology: 'shop', complete: true, events: requestEvents(), warnings: [] });
   t.is(result.tail, null, 'the slowest of sixty tell nothing');
+  const [endpoint] = result.statistics.endpoints;
+  const windowMs = Date.parse(result.window.endTime) - Date.parse(result.window.startTime);
+  t.true(Math.abs(endpoint.requestsPerSecond * windowMs - 1000 * endpoint.calls) < 1e-6 * windowMs);
   t.is(result.flows.length, 60);
   const truth = simulation.flows.find(({ root }) => root && root.children.length > 0 && root.status === 200);
   const flow = result.flows.find(({ traceId }: { traceId: string }) => traceId === truth?.traceId);
