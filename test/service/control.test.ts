@@ -63,6 +63,23 @@ test('a rule given to a node strikes until it expires', async (t) => {
   t.is((await askControl(port, 'GET /state', scope)).body.rules[0].leftMs, 0);
 });
 
+test('a rule that ends by the clock is checked well while a fault sets that clock off', async (t) => {
+  const mesh = await startMesh(t, SPEC, [], access);
+  const port = portOf(mesh.nodes.get('back-1'));
+  const own = sliceOf(topology, 'back');
+  const expiresAt = new Date(Date.now() + 30_000).toISOString();
+  const fault = { type: 'clock-offset', args: { offset: 3_600_000, duration: 20_000 } };
+  const rule = { id: 'live', fault, at: 'before', source: 'live', expiresAt };
+  const slice = { ...own, epoch: 7, service: { ...own.service, faults: [rule] } };
+  t.is((await askControl(port, 'PUT /slice', scope, { epoch: 7, slice })).status, 200);
+  for (let i = 0; i < 3; i++) await mesh.ask('web');
+  const events = await mesh.events();
+  t.is(events.filter(({ event }) => event === 'FAULT_INJECTED').length, 3);
+  const check = runCheck({ run: ADHOC_RUN, topology, end: null });
+  for (const event of events) check.add(event);
+  t.deepEqual(check.finish().departures, []);
+});
+
 test('a slice that is older, of another service, or has any fault changes nothing', async (t) => {
   const mesh = await startMesh(t, SPEC, [], access);
   const port = portOf(mesh.nodes.get('web-1'));

@@ -31,6 +31,8 @@ export interface FaultPoint {
   readonly span: SpanRecord;
   /** Whether the rules that the flow brought along are among the candidates; else their faults are taken as logged. */
   readonly overlayKnown: boolean;
+  /** The span's times are not those by which the node judged when rules begin and end. */
+  readonly clockMoved: boolean;
   /** What is missing proves nothing: part of the log is lost, or it is not known whether this point was reached. */
   readonly uncertain: boolean;
   readonly outOfTime: boolean;
@@ -121,7 +123,7 @@ export function checkFaults(point: FaultPoint): FacedPoint {
 /** Clocks are read a little before or after the events that show them. */
 const WINDOW_SLACK_MS = 50;
 
-function chanceOf(rule: FaultRule, { span, draws, rank, uncertain }: FaultPoint): Chance {
+function chanceOf(rule: FaultRule, { span, draws, rank, uncertain, clockMoved }: FaultPoint): Chance {
   const { instances, fromRequest, forMs, startsAt, expiresAt, nth } = rule;
   if (instances && !instances.includes(span.instance)) return 'never';
   if (span.received?.via === 'queue' && needsConnection(rule.fault) && rule.at !== 'call') return 'never';
@@ -132,6 +134,7 @@ function chanceOf(rule: FaultRule, { span, draws, rank, uncertain }: FaultPoint)
     if (least < most) return 'may';
   }
   if (startsAt !== undefined || expiresAt !== undefined) {
+    if (clockMoved) return 'may';
     const from = Date.parse(span.received?.timestamp ?? '');
     const to = Date.parse(span.last?.timestamp ?? '');
     if (expiresAt !== undefined && from > Date.parse(expiresAt) + WINDOW_SLACK_MS) return 'never';

@@ -1,5 +1,6 @@
 import { CLIENT_SERVICE } from '../../model/contract';
 import { formatHash, rootPlace } from '../../model/draw';
+import type { Event } from '../../model/event';
 import { routeId } from '../../model/itinerary-steps';
 import type { OverlayRule } from '../../model/overlay';
 import { stepsWithin } from '../../model/resolve';
@@ -20,6 +21,8 @@ export interface FlowContext {
   readonly finished: boolean;
   /** Whether a client's events belong to every flow: not for requests outside of a run. */
   readonly hasClient: boolean;
+  /** Whether the wall clock of the event's process was not true then. */
+  readonly clockMoved: (event: Event) => boolean;
   readonly findings: Findings;
 }
 
@@ -88,6 +91,7 @@ export function checkFlow(flow: FlowRecord, context: FlowContext): void {
       deadlineMs: deadlineOf(span),
       cutBy: context.tails.ofProcess(span.process),
       asked: sentFor.get(span)?.kind,
+      clockMoved: [span.received, span.last].some((event) => event !== undefined && context.clockMoved(event)),
       overlay,
     };
     checkSpan(span, spanContext);

@@ -8,7 +8,7 @@ import { checkFlow } from './check-flow';
 import type { Departure, Explained, Findings } from './departure';
 import { lostTails } from './lost-tails';
 import { slimEvent } from './parse-event';
-import { gapOf, newFacts, note, type ProcessFacts } from './process-facts';
+import { clockMoved, gapOf, newFacts, note, type ProcessFacts } from './process-facts';
 import { flowRecord } from './span-record';
 import { topologies } from './topologies';
 
@@ -105,6 +105,10 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
       tails,
       finished: end !== null,
       hasClient: run !== ADHOC_RUN,
+      clockMoved: (event: Event) => {
+        const facts = processes.get(event.process);
+        return facts !== undefined && clockMoved(facts, event);
+      },
       findings,
     };
     let spans = 0;

@@ -27,6 +27,8 @@ export interface SpanContext {
   readonly overlay: readonly OverlayRule[] | undefined;
   /** Whether the caller asked for a `send`; undefined where that is not known. */
   readonly asked: 'call' | 'send' | undefined;
+  /** Its times are not those by which the node judged when rules begin and end. */
+  readonly clockMoved: boolean;
 }
 
 /** Timers fire up to a millisecond early, and what is left is handed on in whole milliseconds. */
@@ -108,6 +110,7 @@ export function checkSpan(span: SpanRecord, context: SpanContext): void {
     source: errand ? 'itinerary' : 'topology',
     rules: rulesFor(span, errand ? [] : described.service.faults, context),
     overlayKnown: context.overlay !== undefined,
+    clockMoved: context.clockMoved,
     draws: { seed: described.seed, key: context.key, place },
     outOfTime,
     uncertain: !span.complete || crashedInside || (clientGone && result === undefined),

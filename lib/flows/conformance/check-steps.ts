@@ -41,6 +41,8 @@ export interface StepsContext {
   readonly rules: readonly FaultRule[];
   /** Whether the flow brought no others. */
   readonly overlayKnown: boolean;
+  /** The span's times are not those by which the node judged when rules begin and end. */
+  readonly clockMoved: boolean;
   readonly draws: DrawContext;
   /** Time may have run out: what was not begun may be missing. */
   readonly outOfTime: boolean;
@@ -64,7 +66,7 @@ const HEDGE = 2;
  * each call that should be there and is not, that is there and should not be, or that is not as it should be.
  */
 export function checkSteps(context: StepsContext): StepsVerdict {
-  const { span, source, rules, overlayKnown, draws, uncertain, outOfTime, findings, report } = context;
+  const { span, source, rules, overlayKnown, clockMoved, draws, uncertain, outOfTime, findings, report } = context;
   const used = new Set<CallRecord>();
 
   const walkSequence = (steps: readonly Step[]): Ended => {
@@ -141,6 +143,7 @@ export function checkSteps(context: StepsContext): StepsVerdict {
       draws,
       span,
       overlayKnown,
+      clockMoved,
       uncertain,
       outOfTime,
       step,

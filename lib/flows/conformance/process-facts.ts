@@ -35,6 +35,18 @@ export function note(facts: ProcessFacts, event: Event, run: string): void {
   facts.lastTold = Math.max(facts.lastTold, event.runs?.[run] ?? 0);
 }
 
+/** More than reading two clocks one after the other takes, and than clocks drift apart: 500 ppm. */
+const CLOCK_SLACK_MS = 20;
+const CLOCK_DRIFT = 0.0005;
+
+/** Whether the process's wall clock was set off or stepped between its start and the event: its monotonic one tells. */
+export function clockMoved({ up }: ProcessFacts, { timestamp, monotonicUs }: Event): boolean {
+  if (!up) return false;
+  const elapsedMs = (monotonicUs - up.monotonicUs) / 1_000;
+  const offMs = Date.parse(timestamp) - Date.parse(up.timestamp) - elapsedMs;
+  return Math.abs(offMs) > CLOCK_SLACK_MS + CLOCK_DRIFT * elapsedMs;
+}
+
 /** Numbers that are missing in the process's sequence of the run, or undefined where there is no gap. */
 export function gapOf(facts: ProcessFacts, lastTold = facts.lastTold): Gap | undefined {
   const { seqs } = facts;
