@@ -118,7 +118,7 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
     critical: span.critical,
     calls: span.isClient
       ? []
-      : inOrder(span.calls, words).map((call) => describeCall(call, context, callOffset(call, frame, context), frame)),
+      : inOrder(span.calls, table).map((call) => describeCall(call, context, callOffset(call, frame, context), frame)),
     queued: span.queued.map((child) => placed(child, context, frame, offsetMs, Number.POSITIVE_INFINITY)),
   };
 }
@@ -290,13 +290,23 @@ function clientOffset(call: CallNode, { root, client }: FlowNode, { table, place
   return Math.min(0, Math.max(earliest, placement.offsetMs(call.sent)));
 }
 
-/** By the caller's sequence; attempts without an event of their own last. */
-function inOrder(calls: readonly CallNode[], words: Int32Array): readonly CallNode[] {
-  const at = ({ sent, ended }: CallNode): number => {
+/** By the caller's sequence; attempts without an event of their own last, as their callees began. */
+function inOrder(calls: readonly CallNode[], table: SpanTable): readonly CallNode[] {
+  const { words } = table;
+  const sequence = ({ sent, ended }: CallNode): number => {
     const record = sent >= 0 ? sent : ended;
     return record < 0 ? Number.POSITIVE_INFINITY : (words[record + WORD.SEQ] as number) >>> 0;
   };
-  return [...calls].sort((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
+  const began = ({ child }: CallNode): string => {
+    if (!child) return '';
+    const record = firstEvent(table, child);
+    return hexOf(words, record + WORD.HLC, 2) + hexOf(words, record + WORD.REQUEST, 2);
+  };
+  return [...calls].sort((a, b) => {
+    const [first, second] = [sequence(a), sequence(b)];
+    if (first !== second) return first - second;
+    return began(a) < began(b) ? -1 : 1;
+  });
 }
 
 /** As the beginning of any of its requests tells; undefined where all of those are lost. */

@@ -95,7 +95,9 @@ export function replicas(options: ReplicasOptions): Replicas {
     const now = running(service);
     const names = Array.from({ length: wanted }, (_, index) => instanceName(service, index + 1));
     const coming = names.filter((name) => !now.includes(name));
-    const left = now.filter((name) => !names.includes(name));
+    const left = now
+      .filter((name) => !names.includes(name))
+      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     checkRoom(coming.length);
     for (const instance of left) leave(instance);
     if (left.length > 0) onChanged();
