@@ -45,7 +45,7 @@ export async function succeed(file: string, args: readonly string[], options: Co
 export function tool(name: string, args: readonly string[], options: CommandOptions = {}): Promise<Finished> {
   return command(
     process.execPath,
-    ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', `${name}.ts`), ...args],
+    ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', `${name}.ts`), ...args],
     {
       ...options,
       env: { TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), ...options.env },

@@ -14,7 +14,7 @@ export function toolsIn(cwd: string): Tool {
   return (t, name, ...args) => {
     const child = spawn(
       process.execPath,
-      ['-r', join(ROOT, 'node_modules', 'ts-node', 'register'), join(ROOT, 'tools', `${name}.ts`), ...args],
+      ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', `${name}.ts`), ...args],
       { cwd, env: { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json') }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     t.teardown(() => child.kill('SIGKILL'));

@@ -107,14 +107,14 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
     new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', name), ...args],
+        ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', name), ...args],
         { cwd, env: { ...environment, ...more } },
         (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
       );
     });
   const fault: World['fault'] = ([action = '', ...args], more) => tool('fault.ts', [action, file, ...args], more);
   const start: World['start'] = ([action = '', ...args]) => {
-    const command = ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', 'fault.ts'), action, file, ...args];
+    const command = ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'fault.ts'), action, file, ...args];
     return spawn(process.execPath, command, { cwd, env: environment, stdio: 'ignore' });
   };
   const load: World['load'] = (args) => tool('load.ts', [file, ...args]);

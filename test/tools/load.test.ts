@@ -29,7 +29,7 @@ interface Running {
 function load(t: ExecutionContext, cwd: string, ...args: string[]): Running {
   const child = spawn(
     process.execPath,
-    ['-r', join(ROOT, 'node_modules', 'ts-node', 'register'), join(ROOT, 'tools', 'load.ts'), ...args],
+    ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'load.ts'), ...args],
     { cwd, env: { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json') }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   t.teardown(() => child.kill('SIGKILL'));

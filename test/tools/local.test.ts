@@ -28,7 +28,7 @@ test.after.always(() => rmSync(cwd, { recursive: true, force: true }));
 function start(t: ExecutionContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const child = spawn(
     process.execPath,
-    ['-r', require.resolve('ts-node/register'), join(ROOT, 'tools', 'local.ts'), ...args],
+    ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'local.ts'), ...args],
     { cwd, env: { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), npm_command: '', ...env } },
   );
   t.teardown(() => child.kill('SIGKILL'));

@@ -33,7 +33,7 @@ function timeline(cwd: string, args: readonly string[], { env = {}, closeEarly =
   const { AWS_REGION: _region, AWS_DEFAULT_REGION: _default, AWS_PROFILE: _profile, ...inherited } = process.env;
   const child = spawn(
     process.execPath,
-    ['-r', require.resolve('ts-node/register/transpile-only'), join(ROOT, 'tools', 'timeline.ts'), ...args],
+    ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'timeline.ts'), ...args],
     { cwd, env: { ...inherited, HOME: cwd, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), LC_ALL: 'C.UTF-8', ...env } },
   );
   let stdout = '';

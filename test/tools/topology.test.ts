@@ -8,7 +8,7 @@ const root = join(__dirname, '..', '..');
 
 function run(tool: string, ...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((done) => {
-    const command = ['-r', 'ts-node/register', join('tools', `${tool}.ts`), ...args];
+    const command = ['-r', './bin/typescript.cjs', join('tools', `${tool}.ts`), ...args];
     const child = execFile(process.execPath, command, { cwd: root }, (_error, stdout, stderr) => {
       done({ code: child.exitCode ?? -1, stdout, stderr });
     });

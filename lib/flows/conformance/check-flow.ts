@@ -356,6 +356,12 @@ function checkClient(flow: FlowRecord, roots: readonly SpanRecord[], context: Fl
         explain(findings, `answered ${status} by the balancer`);
         continue;
       }
+      // The balancer doesn't say whom it asked: it may have been one that died before its events were written.
+      const tail = context.tails.ofService(sent?.callee?.split(' ')[0] ?? '');
+      if (tail) {
+        explain(findings, TAIL_CAUSES[tail]);
+        continue;
+      }
       const text = `the client received ${status}, and no log shows who handled the request`;
       report('lost', null, `a span of ${sent?.callee ?? 'the edge'}`, 'none', text);
       continue;

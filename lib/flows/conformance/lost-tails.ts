@@ -15,6 +15,8 @@ export interface LostTails {
   readonly crashes: number;
   ofProcess(process: string): LostTail | undefined;
   ofInstance(instance: string): LostTail | undefined;
+  /** Of any instance of the service, where nobody knows which one it was. */
+  ofService(service: string): LostTail | undefined;
 }
 
 /** @param settled whether whatever is still at work has had the time to log the run's last events */
@@ -22,6 +24,7 @@ export function lostTails(all: readonly ProcessFacts[], settled: boolean): LostT
   const crashed = crashedProcesses(all);
   const processes = new Map<string, LostTail>();
   const instances = new Map<string, LostTail>();
+  const services = new Map<string, LostTail>();
   for (const facts of all) {
     const { down, process, instance, service } = facts;
     const { unfinishedRequests, abandonedSends } = down?.detail ?? {};
@@ -32,11 +35,13 @@ export function lostTails(all: readonly ProcessFacts[], settled: boolean): LostT
     if (!tail) continue;
     processes.set(process, tail);
     instances.set(instance, tail);
+    services.set(service, tail);
   }
   return {
     crashes: crashed.size,
     ofProcess: (process) => processes.get(process),
     ofInstance: (instance) => instances.get(instance),
+    ofService: (service) => services.get(service),
   };
 }
 

@@ -69,7 +69,7 @@ async function tracedRun(t: ExecutionContext, name: string, options: LaunchOptio
 
 function conforms(run: string, cwd: string): Promise<string> {
   return new Promise((done) => {
-    const args = ['-r', require.resolve('ts-node/register/transpile-only'), join(ROOT, 'tools', 'check.ts'), run];
+    const args = ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'check.ts'), run];
     const env = { ...process.env, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json') };
     execFile(process.execPath, args, { cwd, env }, (_error, stdout, stderr) => done(stdout + stderr));
   });

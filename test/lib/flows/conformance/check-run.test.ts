@@ -137,6 +137,23 @@ test('a crash with a lost tail and a restart is explained', (t) => {
   t.is(result.explained['crash of an instance'], 2);
 });
 
+test('an answer of the edge whose maker died before its events were written is explained', (t) => {
+  const crashes = [{ instance: 'web-1', atMs: 103, restartAfterMs: 40, lostTailMs: 3 }];
+  const simulation = simulate({ topology: small, requests: 30, rate: 200, crashes });
+  const [died] = simulation.events.filter(({ event, instance }) => event === 'SERVICE_UP' && instance === 'web-1');
+  const served = simulation.events.find(({ event, process }) => event === 'RESPONSE_SENT' && process === died?.process);
+  const forgotten = simulation.events.filter(
+    ({ traceId, service }) => traceId !== served?.traceId || service === 'client',
+  );
+  t.true(forgotten.length < simulation.events.length);
+  const result = check(small, simulation, forgotten);
+  t.false(
+    result.departures.some(({ service }) => service === 'client'),
+    JSON.stringify(result.departures),
+  );
+  t.true((result.explained['lost in a crash'] ?? 0) > 0);
+});
+
 /** One event among the simulation's changed: the first that fits. */
 const change =
   (fits: (event: Event) => boolean, how: (event: Event) => Event) =>
