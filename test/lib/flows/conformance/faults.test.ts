@@ -67,9 +67,12 @@ const SPEC = {
   },
 } as unknown as TopologySpec;
 
+/** Requests with fixed keys, so that every run of the test draws the same faults. */
 async function brokenRun(t: ExecutionContext, stack: object, requests: number): Promise<readonly Event[]> {
   const mesh = await startMesh(t, { ...SPEC, defaults: { ...SPEC.defaults, ...stack } });
-  await Promise.all(Array.from({ length: requests }, () => mesh.ask('web').catch(() => undefined)));
+  const ask = (_: unknown, request: number) =>
+    mesh.ask('web', { headers: { baggage: `microcosm-key=broken-${request}` } }).catch(() => undefined);
+  await Promise.all(Array.from({ length: requests }, ask));
   return mesh.events();
 }
 
