@@ -1,6 +1,7 @@
 import { CLIENT_SERVICE } from '../../model/contract';
 import { combine, formatHash, hashText, parseHash, rootPlace } from '../../model/draw';
 import type { Call, Flow, Span } from '../flow';
+import { ACCEPTED, type Accepting, acceptingOf, isSend } from './accepting';
 import { type Expectation, expectationOf, type Hop, type KeyExpectation, type Located } from './expectation';
 import { expectedCalls } from './expected-calls';
 
@@ -20,8 +21,11 @@ import { expectedCalls } from './expected-calls';
 export function inferExpected(flow: Flow, expectation: Expectation): Flow {
   if (flow.complete) return flow;
   const draft = structuredClone(flow) as Draft<Flow>;
-  const known: Known = { ...expectationOf(expectation, flow.key), told: new Set() };
+  const known: Known = { ...expectationOf(expectation, flow.key), told: new Set(), sent: new Map() };
   const before = countInferred(draft);
+  for (const span of [draft.root, ...draft.orphans].flatMap(spansOf)) {
+    for (const call of span.calls) if (call.child) known.sent.set(call.child, isSend(call, span, known));
+  }
   placeRoot(draft, known);
   for (const orphan of draft.orphans) {
     const others = [draft.root, ...draft.orphans.filter((other) => other !== orphan)];
@@ -44,6 +48,8 @@ type Draft<T> = T extends object ? { -readonly [K in keyof T]: Draft<T[K]> } : T
 interface Known extends KeyExpectation {
   /** Inferred requests whose id a request below them told. */
   readonly told: Set<Draft<Span>>;
+  /** By request: whether a `send` asked for it, null where that is not known. */
+  readonly sent: Map<Draft<Span>, boolean | null>;
 }
 
 /**
@@ -76,7 +82,7 @@ function placeRoot(flow: Draft<Flow>, known: Known): void {
 /** Hangs an orphan below a span that lost events, where the topology knows a way from one to the other. */
 function adopt(span: Draft<Span>, orphan: Draft<Span>, known: Known): boolean {
   const { place, parentRequestId } = orphan;
-  if (place === null || parentRequestId === null || !mayHaveLost(span)) return false;
+  if (place === null || parentRequestId === null || !mayHaveLost(span, known)) return false;
   if (orphan.via === 'queue' && span.place === place && isNameless(span, known)) {
     span.queued.push(orphan);
     tell(span, parentRequestId, known);
@@ -89,40 +95,40 @@ function adopt(span: Draft<Span>, orphan: Draft<Span>, known: Known): boolean {
   if (span.calls.some(({ child, callPlace }) => child !== null && callPlace === first.place)) return false;
   const byQueue = last.step.kind === 'send' && orphan.via === 'queue';
   const isCaller = way.length === 1 && !byQueue;
-  if (isCaller && !isAccepting(span) && !isNameless(span, known) && span.requestId !== parentRequestId) return false;
+  const runsSteps = accepting(span, known) === 'no';
+  if (isCaller && runsSteps && !isNameless(span, known) && span.requestId !== parentRequestId) return false;
 
   let caller = span;
   for (const hop of byQueue ? way : way.slice(0, -1)) {
     const child = inferredSpan(calleeOf(hop), span, 'mesh');
-    connect(worker(caller), hop, child);
+    connect(worker(caller, known), hop, child, known);
     if (hop.step.kind === 'send') child.status = ACCEPTED;
     caller = child;
   }
   if (byQueue) caller.queued.push(orphan);
   else {
-    caller = worker(caller);
-    connect(caller, last, orphan);
+    caller = worker(caller, known);
+    connect(caller, last, orphan, known);
   }
   tell(caller, parentRequestId, known);
   return true;
 }
 
 /** Events of the span are lost, or of the work that it accepted. */
-function mayHaveLost(span: Draft<Span>): boolean {
-  return isAccepting(span) ? span.queued.length === 0 : !span.complete;
+function mayHaveLost(span: Draft<Span>, known: Known): boolean {
+  const role = accepting(span, known);
+  return role === 'yes' ? span.queued.length === 0 : role === 'no' && !span.complete;
 }
 
-const ACCEPTED = 202;
-
-function isAccepting({ status, via }: Draft<Span>): boolean {
-  return status === ACCEPTED && via !== 'queue';
+function accepting(span: Draft<Span>, { topology, sent }: Known): Accepting {
+  return acceptingOf(span, sent.get(span) ?? null, topology);
 }
 
 /** Who runs the steps: of an accepted `send` the work that follows. */
-function worker(span: Draft<Span>): Draft<Span> {
-  if (!isAccepting(span)) return span;
-  const [known] = span.queued;
-  if (known) return known;
+function worker(span: Draft<Span>, known: Known): Draft<Span> {
+  if (accepting(span, known) === 'no') return span;
+  const [queued] = span.queued;
+  if (queued) return queued;
   const work = { ...inferredSpan(span, span, 'queue'), instance: span.instance };
   span.queued.push(work);
   return work;
@@ -137,7 +143,8 @@ function tell(span: Draft<Span>, requestId: string, known: Known): void {
   known.told.add(span);
 }
 
-function connect(caller: Draft<Span>, hop: Hop, child: Draft<Span>): void {
+function connect(caller: Draft<Span>, hop: Hop, child: Draft<Span>, { sent }: Known): void {
+  sent.set(child, hop.step.kind === 'send');
   const open = caller.calls.find((call) => call.callPlace === hop.place && call.child === null && isOpen(call));
   if (open) open.child = child;
   else caller.calls.push(inferredCall(hop, caller, child));

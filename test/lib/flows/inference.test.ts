@@ -144,7 +144,27 @@ const CASES: readonly (readonly [title: string, lost: (event: Event) => boolean,
       service === 'orders' || (service === 'mail' && (via === 'mesh' || (event === 'RESPONSE_SENT' && status === 202))),
     'web(~orders(stock prices(rates) ?mail(+mail(prices(rates)))))',
   ],
+  [
+    'a send whose 202 is lost on both sides has its work below it all the same',
+    (event) => isAcceptance(event) || isOfMailsPrices(event),
+    'web(orders(stock ~prices(rates) mail(+mail(?prices(rates)))))',
+  ],
+  [
+    'a send of which only the arrival is left did its work as a request of its own',
+    (event) => isAcceptance(event) || isOfMailsPrices(event) || (event.service === 'mail' && event.via !== 'mesh'),
+    'web(orders(stock ~prices(rates) mail(+?mail(?prices(rates)))))',
+  ],
 ];
+
+/** What tells, at its caller or its callee, that a `send` was accepted. */
+function isAcceptance({ service, event, status }: Event): boolean {
+  return status === 202 && (service === 'mail' || (service === 'orders' && event === 'RESPONSE_RECEIVED'));
+}
+
+/** All of the prices, and what the work of the mail saw of them. */
+function isOfMailsPrices({ service, callee }: Event): boolean {
+  return service === 'prices' || (service === 'mail' && callee !== undefined);
+}
 
 for (const [title, lost, tree] of CASES) {
   test(title, async (t) => {
