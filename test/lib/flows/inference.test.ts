@@ -9,6 +9,7 @@ import { type TopologySpec, topology } from '../../../lib/model/spec';
 import type { Topology } from '../../../lib/model/topology';
 import { arbitraryTopology } from '../../support/arbitrary-topology';
 import { type Files, loseLines } from '../../support/distort';
+import { hedgedTopology } from '../../support/hedged-topology';
 import { type Simulation, simulate, type TrueSpan } from '../../support/simulate';
 import { memorySource } from './memory-source';
 
@@ -51,7 +52,7 @@ test('whatever is inferred from the topology truly happened, at its place and wi
   let [inferred, adopted] = [0, 0];
   await fc.assert(
     fc.asyncProperty(
-      fc.oneof(arbitraryTopology, fc.constant(SHOP)),
+      fc.oneof(arbitraryTopology, hedgedTopology, fc.constant(SHOP)),
       seeds,
       fc.constantFrom(0.05, 0.3, 0.7),
       async (spec, seed, probability) => {

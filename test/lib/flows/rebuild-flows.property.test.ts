@@ -14,6 +14,7 @@ import {
   shuffleLines,
   truncateLastLine,
 } from '../../support/distort';
+import { hedgedTopology } from '../../support/hedged-topology';
 import { type Simulation, simulate, type TrueSpan } from '../../support/simulate';
 import { memorySource } from './memory-source';
 
@@ -64,7 +65,7 @@ function spansOf(span: Span): readonly Span[] {
 
 test('the trees of random topologies are rebuilt exactly, whatever the order and repetition of lines', async (t) => {
   await fc.assert(
-    fc.asyncProperty(arbitraryTopology, seeds, async (topology, seed) => {
+    fc.asyncProperty(fc.oneof(arbitraryTopology, hedgedTopology), seeds, async (topology, seed) => {
       const simulation = simulate({ topology, requests: 15, seed, failures: FAILURES });
       const shuffled = shuffleLines({ files: duplicateLines(simulation, 0.1, seed) }, seed);
       for (const files of [simulation.files, shuffled]) {

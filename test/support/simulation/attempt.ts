@@ -3,7 +3,7 @@ import type { ErrorKind, Event } from '../../../lib/model/event';
 import { rulesOfCall } from '../../../lib/model/faced-faults';
 import type { CallStep, SendStep } from '../../../lib/model/topology';
 import type { Process } from '../simulated-log';
-import { aliveAt } from './fleet';
+import { aliveAt, type Lives } from './fleet';
 import { faced } from './strike';
 import { type Answer, type AttemptOutcome, type Failure, round, type Span, type World } from './world';
 
@@ -15,6 +15,18 @@ export interface AttemptNumber {
   readonly attempt: number;
 }
 
+/**
+ * An attempt under way: it yields the moment that it waits for, and is told when it is called off before that. So two of
+ * them can be made side by side, in the order of time.
+ */
+export type Underway = Generator<number, AttemptOutcome, number | undefined>;
+
+/** One of two attempts that are under way side by side. */
+export interface Side {
+  /** The instance that the first one chose last. */
+  first?: string;
+}
+
 /** What an attempt is made with. */
 interface Attempt {
   readonly step: Outgoing;
@@ -23,6 +35,8 @@ interface Attempt {
   readonly fields: Partial<Event>;
   /** When it began, before its faults. */
   readonly startAt: number;
+  readonly side: Side | undefined;
+  readonly isHedge: boolean;
   readonly world: World;
 }
 
@@ -33,6 +47,7 @@ export function attemptFields(step: Outgoing, span: Span, { repetition, attempt 
   return { callPlace: formatHash(place), step: step.id, repetition, attempt, callee };
 }
 
+/** One attempt, to its end. */
 export function attemptCall(
   step: Outgoing,
   span: Span,
@@ -40,14 +55,31 @@ export function attemptCall(
   number: AttemptNumber,
   world: World,
 ): AttemptOutcome {
+  const underway = beginAttempt(step, span, startAt, number, world);
+  let now = underway.next();
+  while (!now.done) now = underway.next();
+  return now.value;
+}
+
+export function* beginAttempt(
+  step: Outgoing,
+  span: Span,
+  startAt: number,
+  number: AttemptNumber,
+  world: World,
+  side?: Side,
+): Underway {
   const place = childPlace(span.draws.place, hashText(step.id), number.repetition, number.attempt);
-  const attempt = { step, span, place, fields: attemptFields(step, span, number), startAt, world };
-  const held = faceFaults(attempt);
-  return 'kind' in held ? held : connect(attempt, held.at);
+  const isHedge = side !== undefined && number.attempt > 1;
+  const attempt = { step, span, place, fields: attemptFields(step, span, number), startAt, side, isHedge, world };
+  const held = yield* faceFaults(attempt);
+  return 'kind' in held ? held : yield* connect(attempt, held.at);
 }
 
 /** What the attempt's faults leave of it: when it goes on, or how they ended it. */
-function faceFaults(attempt: Attempt): AttemptOutcome | { readonly at: number } {
+function* faceFaults(
+  attempt: Attempt,
+): Generator<number, AttemptOutcome | { readonly at: number }, number | undefined> {
   const { step, span, place, fields, startAt, world } = attempt;
   const rules = rulesOfCall(step, span.endpoint.key, world.topology.services[span.process.service]?.faults ?? []);
   let at = startAt;
@@ -59,13 +91,15 @@ function faceFaults(attempt: Attempt): AttemptOutcome | { readonly at: number } 
     }
     at += Math.round(Number(fault.args.delay));
     const limit = Math.min(startAt + (step.timeoutMs ?? Number.POSITIVE_INFINITY), span.deadlineAt);
+    const calledOff = yield Math.min(at, limit);
+    if (calledOff !== undefined) return fail(attempt, calledOff, 'CANCELLED');
     if (at >= limit) return fail(attempt, limit, limit === span.deadlineAt ? 'DEADLINE' : 'TIMEOUT');
   }
   return { at };
 }
 
 /** Tries instance after instance while none can be reached. */
-function connect(attempt: Attempt, begunAt: number): AttemptOutcome {
+function* connect(attempt: Attempt, begunAt: number): Underway {
   const { step, span, startAt, world } = attempt;
   const leftMs = Math.floor(span.deadlineAt - begunAt);
   if (leftMs <= 0) return fail(attempt, begunAt + 0.01, 'DEADLINE');
@@ -80,7 +114,9 @@ function connect(attempt: Attempt, begunAt: number): AttemptOutcome {
   };
   let sentAt = begunAt + 0.01;
   for (let reconnect = 0; ; reconnect++) {
-    const outcome = exchange(attempt, time, sentAt, reconnect);
+    const calledOff = yield sentAt;
+    if (calledOff !== undefined) return fail(attempt, calledOff, 'CANCELLED');
+    const outcome = yield* exchange(attempt, time, sentAt, reconnect);
     const replicas = world.topology.services[step.service]?.replicas ?? 1;
     if (outcome.kind !== 'CONNECT' || reconnect === 3 || replicas <= reconnect + 1) return outcome;
     sentAt = outcome.at;
@@ -95,28 +131,34 @@ interface AttemptTime {
   readonly endsWith: ErrorKind;
 }
 
-/** One connection to the instance whose turn it is. */
-function exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnect: number): AttemptOutcome {
+/** One connection to an instance. */
+function* exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnect: number): Underway {
   const { step, span, fields, world } = attempt;
   const { begunAt, endsAt, endsWith } = time;
   const { failures } = world;
-  const lives = world.fleet.next(step.service);
+  const lives = choose(attempt, reconnect);
   const peer = (lives[0] as Process).instance;
   const extra = { ...(reconnect > 0 && { reconnect }), peer };
   const ms = (at: number) => ({ durationMs: round(at - begunAt) });
-  const ended = (at: number, kind: ErrorKind) => fail(attempt, at, kind, { ...extra, ...ms(at) });
+  let answer: Answer | undefined;
+  function* ended(at: number, kind: ErrorKind): Underway {
+    const calledOff = yield at;
+    answer?.close?.(calledOff ?? Math.min(at, span.process.diesAt));
+    const [end, how] = calledOff === undefined ? ([at, kind] as const) : ([calledOff, 'CANCELLED'] as const);
+    return fail(attempt, end, how, { ...extra, ...ms(end) });
+  }
   const sent = world.emit(span, sentAt, { event: 'REQUEST_SENT', ...fields, ...extra });
   if (sent === undefined) return { at: span.process.diesAt, kind: 'RESET' };
   const process = aliveAt(lives, sentAt);
   if (!process || world.chance(failures.connect)) {
     const failedAt = sentAt + 0.2;
-    return failedAt >= endsAt ? ended(endsAt, endsWith) : ended(failedAt, 'CONNECT');
+    return yield* failedAt >= endsAt ? ended(endsAt, endsWith) : ended(failedAt, 'CONNECT');
   }
-  if (world.chance(failures.lost)) return ended(endsAt, endsWith);
+  if (world.chance(failures.lost)) return yield* ended(endsAt, endsWith);
   const resetAt = world.chance(failures.reset) ? sentAt + 0.5 + 5 * world.random.next() : Number.POSITIVE_INFINITY;
   const arrivesAt = sentAt + world.network(span.process.instance, peer);
-  if (arrivesAt >= endsAt) return ended(endsAt, endsWith);
-  const answer: Answer = world.receive(step.kind, {
+  if (arrivesAt >= endsAt) return yield* ended(endsAt, endsWith);
+  answer = world.receive(step.kind, {
     at: arrivesAt,
     traceId: span.fields.traceId as string,
     keyText: span.fields.key ?? (span.fields.traceId as string),
@@ -129,19 +171,29 @@ function exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnect
     process,
     peer: span.process.instance,
     deadlineMs: time.leftMs,
-    goneAt: Math.min(endsAt, resetAt, span.process.diesAt),
     refusal: refusal(world),
     siblings: span.truth.children,
   });
   const answeredAt = answer.at + world.network(peer, span.process.instance);
-  if (Math.min(answeredAt, resetAt) >= endsAt) return ended(endsAt, endsWith);
-  if (resetAt <= answeredAt) return ended(resetAt, 'RESET');
-  if (answer.status === undefined) return ended(answeredAt, 'RESET');
-  if (world.chance(failures.body)) return ended(answeredAt, 'BODY');
+  if (Math.min(answeredAt, resetAt) >= endsAt) return yield* ended(endsAt, endsWith);
+  if (resetAt <= answeredAt) return yield* ended(resetAt, 'RESET');
   const { status, requestId } = answer;
+  if (status === undefined) return yield* ended(answeredAt, 'RESET');
+  if (world.chance(failures.body)) return yield* ended(answeredAt, 'BODY');
+  const calledOff = yield answeredAt;
+  answer.close?.(calledOff ?? Math.min(endsAt, span.process.diesAt));
+  if (calledOff !== undefined) return fail(attempt, calledOff, 'CANCELLED', { ...extra, ...ms(calledOff) });
   const seen = { ...extra, status, ...ms(answeredAt), ...(requestId && { peerRequestId: requestId }) };
   world.emit(span, answeredAt, { event: 'RESPONSE_RECEIVED', ...fields, ...seen }, answer.from);
   return { at: answeredAt + 0.01, status };
+}
+
+/** The instance whose turn it is; a hedge goes to another one than the first attempt. */
+function choose({ step, side, isHedge, world }: Attempt, reconnect: number): Lives {
+  let lives = world.fleet.next(step.service);
+  if (isHedge && reconnect === 0 && lives[0]?.instance === side?.first) lives = world.fleet.next(step.service);
+  if (side && !isHedge) side.first = (lives[0] as Process).instance;
+  return lives;
 }
 
 function fail({ step, span, fields, world }: Attempt, at: number, kind: ErrorKind, more: Partial<Event> = {}) {

@@ -3,6 +3,7 @@ import { backoffMs, mayRetry } from '../../../lib/model/decisions';
 import type { EventError } from '../../../lib/model/event';
 import type { CallStep, SendStep } from '../../../lib/model/topology';
 import { type AttemptNumber, attemptCall, attemptFields } from './attempt';
+import { hedged } from './hedged';
 import type { AttemptOutcome, Ended, Span, World } from './world';
 
 type Outgoing = CallStep | SendStep;
@@ -10,14 +11,22 @@ type Outgoing = CallStep | SendStep;
 /** All attempts of one repetition. */
 export function callOnce(step: Outgoing, span: Span, startAt: number, repetition: number, world: World): Ended {
   let at = startAt;
+  let hedges = 0;
   for (let attempt = 1; ; attempt++) {
-    const outcome = attemptCall(step, span, at, { repetition, attempt }, world);
+    let outcome: AttemptOutcome;
+    if (attempt === 1 && step.hedge) {
+      const pair = hedged(step, span, at, repetition, step.hedge.afterMs, world);
+      outcome = pair.outcome;
+      if (pair.hedged) hedges = 1;
+      attempt += hedges;
+    } else outcome = attemptCall(step, span, at, { repetition, attempt }, world);
+    const tries = attempt - hedges;
     at = outcome.at;
     if (outcome.status !== undefined && outcome.status < 400) return { at };
-    if (outcome.kind === 'DEADLINE' || !mayRetry(step, attempt, outcome.status)) {
+    if (outcome.kind === 'DEADLINE' || !mayRetry(step, tries, outcome.status)) {
       return failed(step, span, outcome, { repetition, attempt }, world);
     }
-    at = Math.min(at + backoffMs(step, span.draws, repetition, attempt), Math.max(at, span.deadlineAt));
+    at = Math.min(at + backoffMs(step, span.draws, repetition, tries), Math.max(at, span.deadlineAt));
   }
 }
 

@@ -73,13 +73,13 @@ export function sendRequest(
         from: sent,
         process,
         deadlineMs: endpoint.deadlineMs,
-        goneAt: Number.POSITIVE_INFINITY,
         refusal: refusal(world),
         siblings: spans,
       },
       world,
     );
   }
+  answer.close?.(Number.POSITIVE_INFINITY);
   const { status = 502, requestId: peerRequestId } = answer;
   const answeredAt = answer.at + world.network(service, client.instance);
   const seen = { status, durationMs: round(answeredAt - at), ...(peerRequestId && { peerRequestId }), spanEvents: 2 };

@@ -31,8 +31,9 @@ export function handle(incoming: Incoming, world: World): Answer {
     return { at: knownAt, status };
   }
   const produced = world.emit(span, knownAt, result);
-  finish(span, incoming, knownAt + 0.04, status, responseBytes(endpoint, draws), world);
-  return { at: knownAt, status, requestId: truth.requestId, from: produced ?? received };
+  const close = (goneAt: number) =>
+    finish(span, incoming, knownAt + 0.04, goneAt, status, responseBytes(endpoint, draws), world);
+  return { at: knownAt, status, requestId: truth.requestId, from: produced ?? received, close };
 }
 
 /** Takes a `send` in, answers 202, and works on it afterwards. */
@@ -44,8 +45,8 @@ export function accept(incoming: Incoming, world: World): Answer {
   truth.endAt = at + 0.02;
   truth.status = 202;
   const received = logReceipt(span, incoming, world);
-  finish(span, incoming, at + 0.05, 202, 60, world);
-  if (at + 0.05 >= process.diesAt) return { at: process.diesAt };
+  const close = (goneAt: number) => finish(span, incoming, at + 0.05, goneAt, 202, 60, world);
+  if (at + 0.05 >= process.diesAt) return { at: process.diesAt, close };
   handle(
     {
       ...incoming,
@@ -53,14 +54,13 @@ export function accept(incoming: Incoming, world: World): Answer {
       via: 'queue',
       parentRequestId: truth.requestId,
       from: undefined,
-      goneAt: Number.POSITIVE_INFINITY,
       deadlineMs: endpoint.deadlineMs,
       siblings: truth.children,
       peer: undefined,
     },
     world,
   );
-  return { at: at + 0.02, status: 202, requestId: truth.requestId, from: received };
+  return { at: at + 0.02, status: 202, requestId: truth.requestId, from: received, close };
 }
 
 function begin(incoming: Incoming, { topology, seed, random }: World): Span {
@@ -105,9 +105,17 @@ function runAmongFaults(span: Span, at: number, world: World): Ended {
   return after.failure ? after : { ...worked, at: after.at };
 }
 
-function finish(span: Span, incoming: Incoming, sentAt: number, status: number, bytes: number, world: World): void {
-  const last = { status, durationMs: round(sentAt - incoming.at), spanEvents: span.events + 1 };
-  if (sentAt < incoming.goneAt) world.emit(span, sentAt, { event: 'RESPONSE_SENT', bytes, ...last });
+function finish(
+  span: Span,
+  { at }: Incoming,
+  sentAt: number,
+  goneAt: number,
+  status: number,
+  bytes: number,
+  world: World,
+): void {
+  const last = { status, durationMs: round(sentAt - at), spanEvents: span.events + 1 };
+  if (sentAt < goneAt) world.emit(span, sentAt, { event: 'RESPONSE_SENT', bytes, ...last });
   else {
     const error = { kind: 'CLIENT_GONE', message: 'caller went away' } as const;
     world.emit(span, sentAt, { event: 'ERROR', error, ...last });

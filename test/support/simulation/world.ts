@@ -62,6 +62,12 @@ export interface Answer {
   readonly status?: number;
   readonly requestId?: string;
   readonly from?: RawEvent | undefined;
+  /**
+   * Logs how the answer left, or that nobody waited for it.
+   *
+   * @param goneAt when the caller stopped listening
+   */
+  close?(goneAt: number): void;
 }
 
 export interface Incoming {
@@ -77,8 +83,6 @@ export interface Incoming {
   readonly process: Process;
   readonly peer?: string | undefined;
   readonly deadlineMs: number;
-  /** When the caller stops listening. */
-  readonly goneAt: number;
   readonly refusal?: Failure | undefined;
   readonly siblings: TrueSpan[];
 }

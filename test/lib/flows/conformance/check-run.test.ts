@@ -8,6 +8,7 @@ import type { TopologySpec } from '../../../../lib/model/spec';
 import type { Topology } from '../../../../lib/model/topology';
 import { arbitraryTopology } from '../../../support/arbitrary-topology';
 import { duplicateLines, type Files, loseLines, removeFile, shuffleLines } from '../../../support/distort';
+import { hedgedTopology } from '../../../support/hedged-topology';
 import { type Failures, type Simulation, simulate } from '../../../support/simulate';
 
 const FAILURES: fc.Arbitrary<Failures> = fc.record({
@@ -67,7 +68,7 @@ const small = resolve(
 
 test('runs of random topologies with random failures conform exactly', (t) => {
   fc.assert(
-    fc.property(arbitraryTopology, FAILURES, fc.nat(), (topology, failures, seed) => {
+    fc.property(fc.oneof(arbitraryTopology, hedgedTopology), FAILURES, fc.nat(), (topology, failures, seed) => {
       const simulation = simulate({ topology, seed, requests: 6, failures });
       const { departures, verdict } = check(topology, simulation, simulation.events);
       t.deepEqual(departures, []);
@@ -93,18 +94,24 @@ test("a run conforms whatever befalls hosts' clocks, and with its lines twice an
 
 test('the loss of any one event is reported as loss, and as nothing else', (t) => {
   fc.assert(
-    fc.property(arbitraryTopology, FAILURES, fc.nat(), fc.nat(), (topology, failures, seed, pick) => {
-      const simulation = simulate({ topology, seed, requests: 3, failures });
-      const ofRun = simulation.events.filter(({ run }) => run === simulation.run);
-      const lost = ofRun[pick % ofRun.length];
-      const result = check(
-        topology,
-        simulation,
-        simulation.events.filter((event) => event !== lost),
-      );
-      t.deepEqual(kindsOf(result), ['lost'], JSON.stringify([lost, result.departures]));
-      t.is(result.verdict, 'incomplete');
-    }),
+    fc.property(
+      fc.oneof(arbitraryTopology, hedgedTopology),
+      FAILURES,
+      fc.nat(),
+      fc.nat(),
+      (topology, failures, seed, pick) => {
+        const simulation = simulate({ topology, seed, requests: 3, failures });
+        const ofRun = simulation.events.filter(({ run }) => run === simulation.run);
+        const lost = ofRun[pick % ofRun.length];
+        const result = check(
+          topology,
+          simulation,
+          simulation.events.filter((event) => event !== lost),
+        );
+        t.deepEqual(kindsOf(result), ['lost'], JSON.stringify([lost, result.departures]));
+        t.is(result.verdict, 'incomplete');
+      },
+    ),
     { numRuns: 200 },
   );
 });

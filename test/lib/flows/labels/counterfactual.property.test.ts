@@ -5,34 +5,13 @@ import { labelRun } from '../../../../lib/flows/labels/label-run';
 import type { CallFault, FaultRule } from '../../../../lib/model/fault';
 import type { Step, Topology } from '../../../../lib/model/topology';
 import { arbitraryTopology } from '../../../support/arbitrary-topology';
+import { mapValues, withSteps } from '../../../support/change-steps';
 import type { TrueSpan } from '../../../support/simulate';
 import { simulate } from '../../../support/simulate';
 import { simulatedRun } from '../../../support/simulated-run';
 
 const REQUESTS = 12;
 const keys = Array.from({ length: REQUESTS }, (_, i) => `key-${i}`);
-
-/** The same topology with each step changed. */
-function withSteps(topology: Topology, change: (step: Step) => Step): Topology {
-  const deep = (step: Step): Step => {
-    const changed = change(step);
-    if (changed.kind === 'parallel' || changed.kind === 'sequence')
-      return { ...changed, steps: changed.steps.map(deep) };
-    if (changed.kind !== 'oneOf') return changed;
-    return { ...changed, branches: changed.branches.map((branch) => ({ ...branch, steps: branch.steps.map(deep) })) };
-  };
-  return {
-    ...topology,
-    services: mapValues(topology.services, (service) => ({
-      ...service,
-      endpoints: mapValues(service.endpoints, (endpoint) => ({ ...endpoint, steps: endpoint.steps.map(deep) })),
-    })),
-  };
-}
-
-function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
-}
 
 const isOutgoing = (step: Step) => step.kind === 'call' || step.kind === 'send';
 
