@@ -1,6 +1,6 @@
 import { CLIENT_SERVICE } from '../../model/contract';
 import type { Event } from '../../model/event';
-import { isDecision } from './check-decisions';
+import { isDecision } from './span/check-decisions';
 
 /** One connection of an attempt: REQUEST_SENT and what became of it, either of which may be missing. */
 export interface Connection {

@@ -1,11 +1,11 @@
-import { faultArgs, faultHappens } from '../../model/decisions';
-import type { DrawContext } from '../../model/draw';
-import type { Event, InjectedFault } from '../../model/event';
-import { decides, needsConnection } from '../../model/faced-faults';
-import type { FaultRule } from '../../model/fault';
+import { faultArgs, faultHappens } from '../../../model/decisions';
+import type { DrawContext } from '../../../model/draw';
+import type { Event, InjectedFault } from '../../../model/event';
+import { decides, needsConnection } from '../../../model/faced-faults';
+import type { FaultRule } from '../../../model/fault';
+import type { DepartureKind } from '../departure';
+import type { SpanRecord } from '../span-record';
 import type { Rank } from './attempt-rank';
-import type { DepartureKind } from './departure';
-import type { SpanRecord } from './span-record';
 
 /** How a fault ended a request: with a status, or without an answer. */
 export type FaultEnd = { readonly status: number } | 'dropped';

@@ -1,10 +1,10 @@
-import { childPlace, formatHash, type Hash, hashText } from '../../model/draw';
-import type { DecisionKind, Event } from '../../model/event';
-import { stepsWithin } from '../../model/resolve';
-import type { SlicedService } from '../../model/slice';
-import type { Endpoint, Outgoing } from '../../model/topology';
-import { type DepartureKind, explain, type Findings } from './departure';
-import type { SpanRecord } from './span-record';
+import { childPlace, formatHash, type Hash, hashText } from '../../../model/draw';
+import type { DecisionKind, Event } from '../../../model/event';
+import { stepsWithin } from '../../../model/resolve';
+import type { SlicedService } from '../../../model/slice';
+import type { Endpoint, Outgoing } from '../../../model/topology';
+import { type DepartureKind, explain, type Findings } from '../departure';
+import type { SpanRecord } from '../span-record';
 
 /** A timer of whole milliseconds may fire almost one early. */
 const TIMER_SLACK_MS = 2;

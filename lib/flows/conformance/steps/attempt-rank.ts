@@ -1,8 +1,8 @@
-import { concerns } from '../../model/faced-faults';
-import type { FaultRule } from '../../model/fault';
-import { stepsWithin } from '../../model/resolve';
-import type { Endpoint, Outgoing, Step } from '../../model/topology';
-import type { Attempt, SpanRecord } from './span-record';
+import { concerns } from '../../../model/faced-faults';
+import type { FaultRule } from '../../../model/fault';
+import { stepsWithin } from '../../../model/resolve';
+import type { Endpoint, Outgoing, Step } from '../../../model/topology';
+import type { Attempt, SpanRecord } from '../span-record';
 
 /** The least and the most that an attempt may be among those of its request that fit a rule, counted from 1. */
 export type Rank = readonly [least: number, most: number];
