@@ -2,7 +2,7 @@ import type { TailExplanation } from './analysis/explain-tail';
 import type { Call, Flow, Span } from './flow';
 import type { Histogram } from './histogram';
 import type { Run } from './read-run';
-import type { RunReport } from './run-report';
+import { type RunReport, windowSeconds } from './run-report';
 
 /**
  * A span in the timeline's JSON: as `Span`, but with `children` (the spans that answered its calls, in the order sent,
@@ -29,9 +29,9 @@ export function flowJson({ root, client, orphans, ...flow }: Flow): unknown {
 /**
  * The timeline as JSON, in pieces:
  *
- * `{ run, topology, complete, events, warnings, state, processEvents, window, requests, scenario, statistics, processes, absent,
- * irregular, clocks, tail, flows }`, the last one flow a line. Durations are milliseconds; percentiles are within 0.2 %;
- * an endpoint's `requestsPerSecond` is over the `window`.
+ * `{ run, topology, complete, events, warnings, state, processEvents, window, requests, scenario, statistics, concurrency, processes,
+ * absent, irregular, clocks, tail, flows }`, the last one flow a line. Durations are milliseconds; percentiles are within
+ * 0.2 %; an endpoint's `requestsPerSecond` is over the `window`; `concurrency` has its own, which ends with the last work.
  *
  * @param select which flows to write; the numbers are of all
  * @param tail what the slowest flows of all have in common; null where that is not known
@@ -54,8 +54,9 @@ export function* runJson(
   yield '\n]}\n';
 }
 
-function statisticsJson({ statistics, window }: RunReport): unknown {
-  const seconds = window ? (Date.parse(window.endTime) - Date.parse(window.startTime)) / 1000 : 0;
+function statisticsJson(report: RunReport): unknown {
+  const { statistics } = report;
+  const seconds = windowSeconds(report);
   return {
     flows: statistics.flows,
     failed: statistics.failed,

@@ -1,6 +1,7 @@
 import type { ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import { type ClocksSummary, clockSummary } from './clocks/clock-summary';
+import { type Concurrency, concurrency } from './concurrency/concurrency';
 import { describeFlow } from './describe-flow';
 import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
@@ -32,6 +33,8 @@ export interface RunReport {
   /** What was done to the topology meanwhile; null where nothing was planned. */
   readonly scenario: ReportedScenario | null;
   readonly statistics: Statistics;
+  /** How many requests were in progress over time; null where no request has both a start and an end. */
+  readonly concurrency: Concurrency | null;
   readonly processes: readonly TimedLoss[];
   /** Instances of which there is no log. */
   readonly absent: readonly AbsentHost[];
@@ -70,10 +73,16 @@ export interface ReportWithFlows {
 
 const NO_LOSS: LossTimes = { stretches: [], ownStretches: [], tail: null };
 
+/** Length of the report's window; 0 without a flow. */
+export function windowSeconds({ window }: Pick<RunReport, 'window'>): number {
+  return window ? (Date.parse(window.endTime) - Date.parse(window.startTime)) / 1000 : 0;
+}
+
 /** Goes through all flows once. */
 export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows {
   const { events } = run;
   const stats = statistics(events.names, events.processes);
+  const progress = concurrency(events.names, events.processes);
   const slowest: (Place & { readonly durationMs: number })[] = [];
   const failed: Place[] = [];
   const ofTrace: Place[] = [];
@@ -85,6 +94,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
     for (const [index, flow] of flows.entries()) {
       if (selection.service !== undefined && !takesPart(flow, selection.service, run)) continue;
       stats.add(flow, table);
+      progress.add(flow, table);
       if (flow.client) found += 1;
       const durationMs = flowDurationMs(flow, table) || 0;
       const startedAt = wallMillis(table.words, firstEvent(table, flow.root));
@@ -121,6 +131,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
       steps: manifest.steps.map(({ record: _record, run: _run, ...step }) => step),
     },
     statistics: stats,
+    concurrency: progress.finish(run.clocks()),
     processes,
     absent,
     irregular,

@@ -89,6 +89,9 @@ test('the JSON has the fixed shape, and every flow', async (t) => {
   const [endpoint] = result.statistics.endpoints;
   const windowMs = Date.parse(result.window.endTime) - Date.parse(result.window.startTime);
   t.true(Math.abs(endpoint.requestsPerSecond * windowMs - 1000 * endpoint.calls) < 1e-6 * windowMs);
+  const { services, lengthMs } = result.concurrency;
+  const web = services.find(({ service }: { service: string }) => service === 'web');
+  t.true(web.mean > 0 && web.mean <= web.peak && web.peak <= web.peakAtMost && lengthMs >= windowMs - 1);
   t.is(result.flows.length, 60);
   const truth = simulation.flows.find(({ root }) => root && root.children.length > 0 && root.status === 200);
   const flow = result.flows.find(({ traceId }: { traceId: string }) => traceId === truth?.traceId);

@@ -3,7 +3,13 @@ import type { SpanTable } from '../group-spans';
 import type { ProcessLog } from '../process-log';
 import type { FlowNode, SpanNode } from '../span-node';
 import { type ClockDomains, clockDomains } from './clock-domains';
-import { type ClockEstimates, estimateOffsets, offsetAt, type VouchedClock } from './estimate-offsets';
+import {
+  type ClockEstimates,
+  estimateOffsets,
+  type OffsetEstimate,
+  offsetAt,
+  type VouchedClock,
+} from './estimate-offsets';
 import { messageAccumulator } from './message-accumulator';
 
 /** Where an event stands on the run's one axis. */
@@ -22,6 +28,8 @@ export interface RunClocks {
   /** Send/receive pairs between different hosts. */
   readonly messages: number;
   axisTime(process: number, monotonicUs: number, wallMs: number): AxisTime;
+  /** By how much less than a process's `domains.smoothMs` a time is shown. */
+  correctionMs(process: number, smoothMs: number): number;
   /**
    * What the host's wall clock showed at an event, steps included: finer than its milliseconds, and right also where
    * the process was held up between its reading of the wall clock and of the monotonic one.
@@ -128,21 +136,24 @@ function runClocks(domains: ClockDomains, messages: Parameters<typeof estimateOf
     discarded: own.discarded.map((one) => ({ ...one, host: host(one.host) })),
     contradictory: own.contradictory.map(({ centreMs, hosts }) => ({ centreMs, hosts: hosts.map(host) })),
   };
+  // The estimate is of axis time; the host's own differs by the offset, which is read at the host's time first.
+  const estimateAt = (process: number, smooth: number): OffsetEstimate => {
+    const domain = domains.domainOf(process);
+    const roughly = offsetAt(estimates, domain, smooth);
+    return offsetAt(estimates, domain, smooth - (Number.isFinite(roughly.boundMs) ? roughly.offsetMs : 0));
+  };
   return {
     domains,
     estimates,
     messages: count,
     axisTime(process, monotonicUs, wallMs) {
-      const domain = domains.domainOf(process);
       const smooth = domains.smoothMs(process, monotonicUs, wallMs);
       const reading = domains.readingMs(process);
       if (all.length < 2) return { atMs: smooth, likelyMs: smooth, boundMs: reading };
-      // The estimate is of axis time; the host's own differs by the offset, which is read at the host's time first.
-      const roughly = offsetAt(estimates, domain, smooth);
-      const known = Number.isFinite(roughly.boundMs);
-      const { offsetMs, boundMs, correctionMs } = offsetAt(estimates, domain, smooth - (known ? roughly.offsetMs : 0));
+      const { offsetMs, boundMs, correctionMs } = estimateAt(process, smooth);
       return { atMs: smooth - correctionMs, likelyMs: smooth - offsetMs, boundMs: boundMs + reading };
     },
+    correctionMs: (process, smooth) => (all.length < 2 ? 0 : estimateAt(process, smooth).correctionMs),
     hostTime: (...reading) => domains.smoothMs(...reading) + domains.steppedMs(...reading),
   };
 }

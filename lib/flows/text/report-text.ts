@@ -1,6 +1,7 @@
 import type { Flow } from '../flow';
-import type { ReportedScenario, ReportWithFlows, RunReport } from '../run-report';
+import { type ReportedScenario, type ReportWithFlows, type RunReport, windowSeconds } from '../run-report';
 import { clockText } from './clock-text';
+import { progressText } from './progress-text';
 import { cut, millis, paint, printable, type Style, whole } from './style';
 import { type Cell, type Column, table } from './table';
 import { type WaterfallOptions, waterfall } from './waterfall';
@@ -26,6 +27,8 @@ export function* reportText(
     yield* endpoints(report, style);
     yield '';
     yield* edges(report, style);
+    yield '';
+    yield* progressText(report, style);
   }
   if (options.tables !== false || options.clocks) yield* clockText(report.clocks, style, options.clocks ?? false);
   yield* flows('Flows of the trace', ofTrace, style, options);
@@ -42,7 +45,7 @@ function* summary(report: RunReport, style: Style): Generator<string> {
   const lost = statistics.incomplete > 0 ? `, ${paint(style, 'yellow', `${statistics.incomplete} incomplete`)}` : '';
   yield `  ${statistics.flows} flows${sent}, ${failed}${lost}; ${report.events} events of ${report.processes.length} processes`;
   if (window) {
-    const seconds = (Date.parse(window.endTime) - Date.parse(window.startTime)) / 1000;
+    const seconds = windowSeconds(report);
     const rate = seconds > 0 ? `, ${millis(statistics.flows / seconds)} flows/s` : '';
     yield `  ${window.startTime} to ${window.endTime.slice(11)} (${seconds.toFixed(1)} s${rate})`;
     const { duration } = statistics;
@@ -71,16 +74,19 @@ function* scenarioLines({ name, steps }: ReportedScenario, style: Style): Genera
 
 const NUMBERS = (...titles: readonly string[]): readonly Column[] => titles.map((title) => ({ title, align: 'right' }));
 
-function endpoints({ statistics }: RunReport, style: Style): readonly string[] {
+function endpoints(report: RunReport, style: Style): readonly string[] {
+  const { statistics } = report;
+  const seconds = windowSeconds(report);
   const rows = [...statistics.endpoints.values()].sort((a, b) => b.criticalMs - a.criticalMs);
   const critical = rows.reduce((sum, row) => sum + row.criticalMs, 0);
   const columns: readonly Column[] = [
     { title: 'REQUESTS HANDLED (ms)', align: 'left', grows: true },
-    ...NUMBERS('CALLS', 'ERR', 'P50', 'P90', 'P99', 'SELF', 'PATH'),
+    ...NUMBERS('CALLS', '/S', 'ERR', 'P50', 'P90', 'P99', 'SELF', 'PATH'),
   ];
   const cells = rows.map((row): readonly Cell[] => [
     { text: printable(`${row.service} ${row.endpoint}`) },
     { text: whole(row.calls) },
+    { text: millis(seconds > 0 ? row.calls / seconds : null) },
     errorCell(row.errors),
     ...percentiles(row.duration),
     { text: millis(row.self.percentile(0.5)) },
