@@ -5,7 +5,7 @@ const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs'
 const { dirname, join, relative, sep } = require('node:path');
 
 const ROOT = dirname(__dirname);
-const CACHE = join(ROOT, 'node_modules', '.cache', 'microcosm', 'typescript');
+const CACHE = process.env.MICROCOSM_TYPESCRIPT_CACHE || join(ROOT, 'node_modules', '.cache', 'microcosm', 'typescript');
 const OPTIONS = { cwd: ROOT, transpileOnly: true };
 
 /** What the output depends on, beside the file itself. */
@@ -41,7 +41,7 @@ function readIfThere(file) {
   }
 }
 
-/** A folder that can't be written to costs time, and nothing else. */
+/** A folder that can't be written to, or that somebody empties meanwhile, costs time and nothing else. */
 function remember(file, output) {
   const draft = `${file}.${process.pid}`;
   try {
@@ -49,7 +49,7 @@ function remember(file, output) {
     writeFileSync(draft, output);
     renameSync(draft, file);
   } catch (error) {
-    if (!['EACCES', 'EROFS', 'EPERM', 'ENOSPC'].includes(error.code)) throw error;
+    if (!['EACCES', 'EROFS', 'EPERM', 'ENOSPC', 'ENOENT'].includes(error.code)) throw error;
   }
 }
 

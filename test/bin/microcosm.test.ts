@@ -1,15 +1,16 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 
 /** The app as the CDK's command line runs it, without the command line. */
-function runApp(context: object) {
+function runApp(context: object, environment: Readonly<Record<string, string>> = {}) {
   const outdir = mkdtempSync(join(tmpdir(), 'microcosm-app-'));
   const { app, context: flags } = JSON.parse(readFileSync('cdk.json', 'utf8'));
   const [, ...args] = app.split(' ');
   const env = {
+    ...environment,
     PATH: process.env.PATH,
     CDK_OUTDIR: outdir,
     CDK_CONTEXT_JSON: JSON.stringify({ ...flags, ...context }),
@@ -54,9 +55,13 @@ test('wrong settings and an unknown topology are a readable line each, without a
 test('a second synthesis, of what the first has remembered, makes the same', async (t) => {
   const template = ({ outdir }: { readonly outdir: string }): string =>
     readFileSync(join(outdir, 'Microcosm-single.template.json'), 'utf8');
-  rmSync('node_modules/.cache/microcosm', { recursive: true, force: true });
-  const [first, second] = [await runApp({ topology: 'single' }), await runApp({ topology: 'single' })];
+  // Tests beside this one use the usual folder meanwhile.
+  const cache = mkdtempSync(join(tmpdir(), 'microcosm-cache-'));
+  t.teardown(() => rmSync(cache, { recursive: true, force: true }));
+  const run = () => runApp({ topology: 'single' }, { MICROCOSM_TYPESCRIPT_CACHE: cache });
+  const [first, remembered, second] = [await run(), readdirSync(cache).length, await run()];
   t.is(first.code, 0, first.stderr);
+  t.true(remembered > 10);
   t.is(template(second), template(first));
 });
 

@@ -344,7 +344,7 @@ test('work burns CPU, writes to disk and holds memory', async (t) => {
 });
 
 test('a caller that goes away leaves CLIENT_GONE as the last event of the request', async (t) => {
-  const mesh = await startMesh(t, { services: { web: { edge: true, latencyMs: 100 } } });
+  const mesh = await startMesh(t, { services: { web: { edge: true, latencyMs: 1_500 } } });
   await hangUp(mesh);
   const events = await mesh.events();
   const received = events.find(({ event }) => event === 'REQUEST_RECEIVED');

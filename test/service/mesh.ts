@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { serviceDomain } from '../../lib/model/contract';
+import { BAGGAGE, serviceDomain } from '../../lib/model/contract';
 import type { Event } from '../../lib/model/event';
 import { resolve } from '../../lib/model/resolve';
 import { sliceOf } from '../../lib/model/slice';
@@ -41,6 +41,7 @@ export interface Ask {
 
 export interface Mesh {
   readonly nodes: ReadonlyMap<string, RunningNode>;
+  /** A request without baggage has a key by its number, so that every run of a test draws the same. */
   ask(service: string, ask?: Ask): Promise<Reply>;
   /** Stops all nodes and reads what they logged, each instance's lines in its own order. */
   events(): Promise<readonly Event[]>;
@@ -90,12 +91,15 @@ export async function startMesh(
     await stopAll();
     await rm(folder, { recursive: true, force: true });
   });
+  let asked = 0;
   return {
     nodes,
     folder,
-    ask: (service, { instance = `${service}-1`, port = 'edge', ...ask } = {}) => {
+    ask: (service, { instance = `${service}-1`, port = 'edge', headers, ...ask } = {}) => {
       const node = nodes.get(instance) as RunningNode;
-      return send((port === 'edge' ? node.edgePort : null) ?? node.meshPort, ask);
+      asked += 1;
+      const keyed = { baggage: `${BAGGAGE.key}=request-${asked}`, ...headers };
+      return send((port === 'edge' ? node.edgePort : null) ?? node.meshPort, { ...ask, headers: keyed });
     },
     events: async () => {
       await stopAll();

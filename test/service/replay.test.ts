@@ -6,7 +6,7 @@ import { signToken } from '../../lib/model/token';
 import { type Ask, send, startMesh } from './mesh';
 
 const KEY = '7c'.repeat(32);
-const LIFE_MS = 3_000;
+const LIFE_MS = 5_000;
 
 test('what was let in is refused when it is sent again after its expiry, and the log says so', async (t) => {
   const spec = { name: 'solo', services: { web: { edge: true } } };

@@ -144,7 +144,7 @@ test('a reader that has seen enough ends it quietly', async (t) => {
   child.stderr?.on('data', (text) => {
     stderr += text;
   });
-  const [code] = await new Promise<[number | null]>((settle) => child.on('exit', (status) => settle([status])));
+  const [code] = await new Promise<[number | null]>((settle) => child.on('close', (status) => settle([status])));
   t.is(code, 0);
   t.regex(stderr, /^following .*\n$/);
 });

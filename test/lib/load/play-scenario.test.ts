@@ -47,6 +47,11 @@ function play(steps: readonly ScenarioStep[], stage: Partial<ScenarioStage> = {}
   return { playing, calls, records };
 }
 
+/** Until as many steps have been recorded, beside the scenario itself. */
+async function recorded(records: readonly ManifestRecord[], steps: number): Promise<void> {
+  while (records.length <= steps) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 const anyStep = fc.record({
   atMs: fc.integer({ min: 0, max: 40 }),
   forMs: fc.option(fc.integer({ min: 1, max: 20 })),
@@ -95,7 +100,7 @@ test('no step is made before its time, each ends after it began, and everything 
 
 test('a step that fails is recorded and not stood upon, and the others are made', async (t) => {
   const disconnect = { kind: 'disconnect', from: 'web', to: 'stock' } as const;
-  const { playing, calls } = play(
+  const { playing, calls, records } = play(
     [
       { name: 'bad', atMs: 0, forMs: null, ...disconnect },
       { name: 'good', atMs: 5, forMs: null, ...disconnect },
@@ -107,7 +112,7 @@ test('a step that fails is recorded and not stood upon, and the others are made'
       },
     },
   );
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await recorded(records, 2);
   const { whole, steps } = await playing.finish();
   t.false(whole);
   t.deepEqual(
@@ -122,9 +127,12 @@ test('a step that fails is recorded and not stood upon, and the others are made'
 });
 
 test('an instance that does not take a step makes the scenario not wholly played', async (t) => {
-  const { playing } = play([{ name: 'one', atMs: 0, forMs: null, kind: 'disconnect', from: 'web', to: 'stock' }], {
-    begin: async () => ({ ...REPORT, instances: [{ instance: 'web-2', taken: false, problem: 'gone' }] }),
-  });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  const { playing, records } = play(
+    [{ name: 'one', atMs: 0, forMs: null, kind: 'disconnect', from: 'web', to: 'stock' }],
+    {
+      begin: async () => ({ ...REPORT, instances: [{ instance: 'web-2', taken: false, problem: 'gone' }] }),
+    },
+  );
+  await recorded(records, 1);
   t.false((await playing.finish()).whole);
 });

@@ -29,7 +29,7 @@ test.serial('a change reaches every instance, is reported by instance, and outli
   const run = await launch(topology, {
     cwd,
     // Long enough for a change to meet the instance while it is down.
-    backoff: { firstMs: 3_000, maxMs: 3_000, resetAfterMs: 30_000 },
+    backoff: { firstMs: 5_000, maxMs: 5_000, resetAfterMs: 30_000 },
     onNotice: (line) => {
       if (line.includes('starting it again')) down();
       if (line.includes('is up again')) again();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -34,15 +35,15 @@ function residentMiB(): number {
 serial(
   'a memory leak is resident for its time and is then given back, while the request goes on at once',
   async (t) => {
-    const mesh = await startMesh(t, faulty({ type: 'memory-leak', at: 'after', args: { size: 400, duration: 4_000 } }));
+    const mesh = await startMesh(t, faulty({ type: 'memory-leak', at: 'after', args: { size: 400, duration: 6_000 } }));
     const before = residentMiB();
     const startedAt = performance.now();
     t.is((await mesh.ask('web')).status, 200);
-    t.true(performance.now() - startedAt < 4_000);
+    t.true(performance.now() - startedAt < 6_000);
     // Far from the whole size: what else the process holds comes and goes meanwhile.
     await until(() => residentMiB() > before + 250);
     await until(() => residentMiB() < before + 150);
-    t.true(performance.now() - startedAt >= 3_990);
+    t.true(performance.now() - startedAt >= 5_990);
   },
 );
 
@@ -76,7 +77,7 @@ function namelessFiles(): readonly number[] {
 }
 
 serial('a filled disk has its blocks taken for the time, and freed after', async (t) => {
-  const mesh = await startMesh(t, faulty({ type: 'disk-fill', at: 'before', args: { size: 20, duration: 3_000 } }));
+  const mesh = await startMesh(t, faulty({ type: 'disk-fill', at: 'before', args: { size: 20, duration: 5_000 } }));
   t.is((await mesh.ask('web')).status, 200);
   await until(() => namelessFiles().some((bytes) => bytes >= 20 * MIB));
   await until(() => namelessFiles().length === 0);
@@ -118,9 +119,15 @@ function refused(port: number): Promise<boolean> {
 serial('refused connections are refused on every port, and taken on the same ports afterwards', async (t) => {
   const mesh = await startMesh(
     t,
-    faulty({ type: 'refuse', at: 'after', args: { duration: 1_000 }, id: 'closed', fromRequest: 1, forMs: 500 }),
+    faulty({ type: 'refuse', at: 'after', args: { duration: 3_000 }, id: 'closed', fromRequest: 1, forMs: 500 }),
   );
   const node = mesh.nodes.get('web-1');
+  // Connections that stand keep the system from giving the ports to others meanwhile.
+  for (const port of [node?.edgePort, node?.meshPort] as number[]) {
+    const socket = connect(port, '127.0.0.1');
+    t.teardown(() => socket.destroy());
+    await once(socket, 'connect');
+  }
   t.is((await mesh.ask('web')).status, 200);
   t.true(await refused(node?.edgePort as number));
   t.true(await refused(node?.meshPort as number));

@@ -42,10 +42,10 @@ for (const stack of STACKS) {
 }
 
 test('after its time a probe goes through, and its success closes the breaker', async (t) => {
-  const mesh = await startMesh(t, failing({ consecutiveFailures: 2, openMs: 2_000 }, {}, 1_800));
+  const mesh = await startMesh(t, failing({ consecutiveFailures: 2, openMs: 2_500 }, {}, 2_400));
   t.is((await mesh.ask('web')).status, 502);
   t.is((await mesh.ask('web')).json.responses[0].error.kind, 'BREAKER_OPEN');
-  await delay(2_100);
+  await delay(2_600);
   t.is((await mesh.ask('web')).status, 200);
   t.is((await mesh.ask('web')).status, 200);
   const changes = (await mesh.events()).filter(({ event }) => event.startsWith('BREAKER_'));
@@ -54,9 +54,9 @@ test('after its time a probe goes through, and its success closes the breaker', 
 });
 
 test('a failed probe opens it again', async (t) => {
-  const mesh = await startMesh(t, failing({ consecutiveFailures: 1, openMs: 1_000 }, {}));
+  const mesh = await startMesh(t, failing({ consecutiveFailures: 1, openMs: 2_500 }, {}));
   await mesh.ask('web');
-  await delay(1_100);
+  await delay(2_600);
   await mesh.ask('web');
   t.is((await mesh.ask('web')).json.responses[0].error.kind, 'BREAKER_OPEN');
   const changes = (await mesh.events()).filter(({ event }) => event.startsWith('BREAKER_'));

@@ -8,7 +8,7 @@ const guarded = (bulkhead: object, stack: object = {}): TopologySpec =>
     defaults: stack,
     services: {
       web: { edge: true, calls: [{ call: 'data', optional: true, bulkhead, retries: 3 }] },
-      data: { latencyMs: 200 },
+      data: { latencyMs: 1_000 },
     },
   }) as TopologySpec;
 
@@ -42,7 +42,7 @@ test('an attempt that waits until the deadline of its request ends by it', async
   const mesh = await startMesh(t, {
     services: {
       web: { edge: true, endpoints: { 'GET /slow': { calls }, 'GET /quick': { deadlineMs: 100, calls } } },
-      data: { latencyMs: 900 },
+      data: { latencyMs: 2_500 },
     },
   } as TopologySpec);
   const slow = mesh.ask('web', { path: '/slow' });

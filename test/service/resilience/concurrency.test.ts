@@ -8,7 +8,7 @@ for (const stack of STACKS.filter(({ client }) => client === 'undici')) {
   test(`${stack.server}: beyond limit and queue requests are shed at once, and the others succeed`, async (t) => {
     const mesh = await startMesh(t, {
       defaults: stack,
-      services: { web: { edge: true, latencyMs: 300, concurrency: { limit: 2, queue: 3 } } },
+      services: { web: { edge: true, latencyMs: 1_000, concurrency: { limit: 2, queue: 3 } } },
     } as TopologySpec);
     const took: number[] = [];
     const replies = await Promise.all(
@@ -21,7 +21,7 @@ for (const stack of STACKS.filter(({ client }) => client === 'undici')) {
     );
     t.deepEqual(statuses(replies), [200, 200, 200, 200, 200, 503, 503, 503, 503]);
     // Those that waited came later: a shed one that had waited too would have taken as long.
-    t.true(Math.min(...took) < 300);
+    t.true(Math.min(...took) < 1_000);
     const shed = replies.find(({ status }) => status === 503) as Reply;
     t.like(shed.json.error, { kind: 'OVERLOAD', message: '2 requests are worked on and 3 wait' });
     const own = spanEvents(await mesh.events(), shed.json.requestId);
@@ -55,7 +55,7 @@ test('a request that waits until its deadline is answered 504 and runs nothing',
       web: {
         edge: true,
         concurrency: { limit: 1, queue: 5 },
-        endpoints: { 'GET /slow': { latencyMs: 900 }, 'GET /quick': { deadlineMs: 100, calls: ['data'] } },
+        endpoints: { 'GET /slow': { latencyMs: 3_000 }, 'GET /quick': { deadlineMs: 1_000, calls: ['data'] } },
       },
       data: {},
     },
@@ -78,7 +78,7 @@ test("an endpoint's own limit stands in the place of the service's, and sheds no
       web: {
         edge: true,
         concurrency: { limit: 20 },
-        endpoints: { 'GET /slow': { latencyMs: 200, concurrency: { limit: 1 } }, 'GET /quick': { latencyMs: 50 } },
+        endpoints: { 'GET /slow': { latencyMs: 1_500, concurrency: { limit: 1 } }, 'GET /quick': { latencyMs: 50 } },
       },
     },
   } as TopologySpec);

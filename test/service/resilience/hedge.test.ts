@@ -14,7 +14,7 @@ import { kinds, STACKS, spanEvents, startMesh } from '../mesh';
 const tailed = (
   stack: object,
   call: object,
-  slow: object = { type: 'latency', args: { delay: 1_500 } },
+  slow: object = { type: 'latency', args: { delay: 3_000 } },
 ): TopologySpec =>
   ({
     name: 'test',
@@ -39,9 +39,9 @@ for (const stack of STACKS) {
     for (let i = 0; i < 6; i++) replies.push(await mesh.ask('web'));
     t.true(replies.every(({ status, json }) => status === 200 && json.responses[0].instance === 'data-2'));
     const events = await mesh.events();
-    const own = events.filter(({ event }) => event === 'HEDGE_SENT').map(({ requestId }) => requestId);
-    t.true(own.length > 0);
-    const span = spanEvents(events, own[0]);
+    // On a busy machine the quick instance may take so long, too, that a hedge is sent.
+    const own = events.find(({ event, attempt, peer }) => event === 'ERROR' && attempt === 1 && peer === 'data-1');
+    const span = spanEvents(events, own?.requestId);
     t.is(
       kinds(span),
       'REQUEST_RECEIVED REQUEST_SENT HEDGE_SENT REQUEST_SENT RESPONSE_RECEIVED ERROR RESULT_PRODUCED RESPONSE_SENT',
@@ -100,24 +100,24 @@ test('without another instance nothing is hedged', async (t) => {
 
 for (const [name, create] of Object.entries({ got: createGotClient, undici: createUndiciClient })) {
   test(`${name}: an attempt that is called off fails as CANCELLED and closes its connection`, async (t) => {
+    const client = create();
+    t.teardown(() => client.close());
+    const control = new AbortController();
     const closed = new Promise<void>((done) => {
       const server = createServer((socket: Socket) => {
         socket.on('error', () => {});
-        socket.on('data', () => {});
+        // Once it is there: one that never left would have no connection to close.
+        socket.on('data', () => control.abort());
         socket.on('close', () => done());
       });
       server.listen(0, '127.0.0.1', () => ask((server.address() as { port: number }).port));
       t.teardown(() => server.close());
     });
-    const client = create();
-    t.teardown(() => client.close());
-    const control = new AbortController();
     let failed: Promise<unknown> = Promise.resolve();
     function ask(port: number): void {
       const instance = { name: 'data-1', address: '127.0.0.1', port };
       const common = { method: 'GET', path: '/', headers: {}, body: null, timeoutMs: 60_000, maxAnswerBytes: 100 };
       failed = client.request({ ...common, instance, signal: control.signal }).catch((error) => error);
-      setTimeout(() => control.abort(), 100);
     }
     await closed;
     const error = await failed;

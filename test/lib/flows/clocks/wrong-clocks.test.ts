@@ -139,7 +139,7 @@ const wherePossible = FAKETIME === undefined ? test.skip : test.serial;
 wherePossible(
   `real processes whose clocks are wrong, run fast and are stepped: order, offsets and check hold${FAKETIME ? '' : ` (${NO_FAKETIME})`}`,
   async (t) => {
-    t.timeout(180_000);
+    t.timeout(600_000);
     const folder = mkdtempSync(join(tmpdir(), 'microcosm-faketime-'));
     t.teardown(() => rmSync(folder, { recursive: true, force: true }));
     const setting = (instance: string, seconds: number): void => {
@@ -196,7 +196,7 @@ wherePossible(
 );
 
 test.serial('real processes whose clocks are right: nothing is moved, though nobody vouches for them', async (t) => {
-  t.timeout(180_000);
+  t.timeout(600_000);
   const { cwd, run } = await tracedRun(t, 'right');
   const flows = [...run.flows()];
   t.is(flows.length, RATE * LENGTH_S);

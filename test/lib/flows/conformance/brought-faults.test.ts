@@ -27,7 +27,10 @@ const SPEC: TopologySpec = {
 
 async function logOf(t: ExecutionContext, asks: readonly Ask[]): Promise<readonly Event[]> {
   const mesh = await startMesh(t, SPEC, [], { key: KEY, publicFaults: true });
-  for (const ask of asks) await mesh.ask('web', ask);
+  for (const [index, { headers, ...ask }] of asks.entries()) {
+    const baggage = [headers?.[HEADERS.baggage], `${BAGGAGE.key}=brought-${index}`].filter(Boolean).join();
+    await mesh.ask('web', { ...ask, headers: { ...headers, [HEADERS.baggage]: baggage } });
+  }
   return mesh.events();
 }
 

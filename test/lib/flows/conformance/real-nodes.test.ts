@@ -9,6 +9,12 @@ import type { Service } from '../../../../lib/model/topology';
 import { STACKS, startMesh } from '../../../service/mesh';
 import { arbitrarySpec } from '../../../support/arbitrary-topology';
 
+/** A request that draws by its trace id, which is the same each time. */
+const traced = (i: number) => ({
+  traceparent: `00-${(i + 1).toString(16).padStart(32, '7')}-00f067aa0ba902b7-01`,
+  baggage: 'user=alice',
+});
+
 const SPECS = fc.sample(arbitrarySpec, { numRuns: 8, seed: 20261121 });
 
 for (const [index, spec] of SPECS.entries()) {
@@ -24,7 +30,7 @@ for (const [index, spec] of SPECS.entries()) {
     const asks = Array.from({ length: 24 }, (_, i) => ({
       method: i % 3 === 0 ? 'POST' : 'GET',
       path: prefix + (i % 3 === 0 ? `/orders/${i}` : i === 1 ? '/nowhere' : '/'),
-      headers: (i % 5 === 0 ? { baggage: `microcosm-key=key-${i}` } : {}) as Record<string, string>,
+      headers: (i % 5 === 0 ? { baggage: `microcosm-key=key-${i}` } : traced(i)) as Record<string, string>,
     }));
     await Promise.all(asks.map((ask) => mesh.ask('s0', ask)));
 
