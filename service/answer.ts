@@ -17,6 +17,9 @@ export interface Answer {
   readonly faulty: FaultyAnswer | undefined;
 }
 
+/** Why an answer is no success, as it says itself. */
+export type AnswerError = Failure | { readonly kind: ErrorKind; readonly message: string };
+
 export interface Identity {
   readonly service: string;
   readonly instance: string;
@@ -41,7 +44,7 @@ export function answerBody(
   requestId: string,
   responses: string | undefined,
   payloadBytes: number,
-  error: Failure | { readonly kind: ErrorKind; readonly message: string } | undefined,
+  error: AnswerError | undefined,
 ): string {
   let body = `${head}${requestId}"`;
   if (responses !== undefined) body += `,"responses":[${responses}]`;

@@ -1,14 +1,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { sliceFaults } from '../lib/model/check-slice';
 import { LIMITS, TOKEN_SCHEME } from '../lib/model/contract';
 import type { ControlState } from '../lib/model/control-state';
 import { hashValue, type Slice } from '../lib/model/slice';
 import type { TokenPurpose } from '../lib/model/token';
 import { formatFault } from '../lib/model/user-error';
+import type { HandlerState } from './end-request';
 import type { EventLog } from './event-log';
 import { guard, whoAsked } from './forbidden';
-import type { HandlerState } from './handler';
+import { listen } from './listen';
 import type { Handled, Program } from './program';
 import { drainBody, readBody } from './request-body';
 import { pathOf } from './server';
@@ -99,15 +99,8 @@ export async function startControl(access: Access, parts: ControlParts): Promise
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(access.controlPort, LOOPBACK, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listen(server, access.controlPort, LOOPBACK),
     close: () => {
       server.close();
       server.closeIdleConnections();

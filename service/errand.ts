@@ -1,10 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { ErrorKind } from '../lib/model/event';
 import type { LoggedItinerary } from '../lib/model/itinerary-steps';
-import type { Caller } from './call';
-import type { Via } from './handler';
+import type { Caller } from './attempt';
 import type { Outcome } from './outcome';
-import type { Program, Route } from './program';
+import type { Program, Route, Via } from './program';
+import type { Refusal } from './refusal';
 import type { Span } from './span';
 
 /** What a request itself says is to be done, in the place of an endpoint's steps. */
@@ -16,14 +15,12 @@ export interface Errand {
   answer(error: { readonly message: string } | undefined): string;
 }
 
-export interface Refusal {
-  readonly status: 400 | 403 | 413;
-  readonly kind: Extract<ErrorKind, 'BAD_REQUEST' | 'FORBIDDEN'>;
-  readonly message: string;
-}
-
 /** The route of requests that bring an errand. */
 export interface ErrandRoute extends Route {
   /** Reads the body, and decides before anything has run. */
   begin(request: IncomingMessage, via: Via, program: Program): Promise<Errand | Refusal>;
+}
+
+export function isErrandRoute(route: Route): route is ErrandRoute {
+  return 'begin' in route;
 }

@@ -8,13 +8,14 @@ import { itineraryEndpoint, itinerarySteps, type LoggedItinerary, loggedItinerar
 import { tokenExpiry } from '../lib/model/token';
 import type { CallStep, FaultStep } from '../lib/model/topology';
 import { formatFault, UserError } from '../lib/model/user-error';
-import { type Caller, callOnce } from './call';
-import type { Errand, ErrandRoute, Refusal } from './errand';
+import type { Caller } from './attempt';
+import { callOnce } from './call';
+import type { Errand, ErrandRoute } from './errand';
 import { quote } from './event-line';
 import type { Guard } from './forbidden';
-import type { Via } from './handler';
 import { NOTHING, type Outcome } from './outcome';
-import type { OutgoingInstruction, Program } from './program';
+import type { OutgoingInstruction, Program, Via } from './program';
+import type { Refusal } from './refusal';
 import { readBody } from './request-body';
 import { pathOf } from './server';
 import type { Access } from './settings';
@@ -121,7 +122,8 @@ async function carryOut(
   for (const [index, step] of steps.routes.entries()) {
     if (!happens(step, span.draws)) continue;
     const { payload } = routes[index] as ItineraryRoute;
-    const outcome = await callOnce(instructionOf(step, payload, tokenFor), span, caller, 0);
+    const instruction = instructionOf(step, payload, tokenFor);
+    const outcome = await callOnce({ instruction, span, caller, repetition: 0 });
     if (outcome.failure) return outcome;
   }
   return raise(steps.after, 'after');

@@ -1,26 +1,25 @@
-import { renameSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, Server as TcpServer } from 'node:net';
-import { CLOCK_PERIOD_MS, LIMITS } from '../lib/model/contract';
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
+import { LIMITS } from '../lib/model/contract';
 import type { ClockSource } from '../lib/model/event';
 import type { Slice } from '../lib/model/slice';
-import { clockReport } from './clock-report';
 import { type Control, startControl } from './control';
-import { type EventLog, openEventLog } from './event-log';
+import type { HandlerState } from './end-request';
+import { openEventLog } from './event-log';
 import { faultEngine } from './faults/engine';
 import { guard, whoAsked } from './forbidden';
-import { type HandlerState, requestHandler, type Via } from './handler';
+import { requestHandler } from './handler';
 import { healthChecks } from './health';
 import { itineraries } from './itinerary';
+import { listen } from './listen';
+import { liveProgram } from './live-program';
+import { logChange, logClock, startClockEvents } from './node-events';
 import type { Discovery, HttpClient } from './outgoing';
 import { overlays } from './overlay';
 import { pausableListeners } from './pausable-listeners';
-import { compile, type Handled, type Program } from './program';
+import type { Via } from './program';
 import { sendQueue } from './send-queue';
-import { type ServerFactory, writeAnswer } from './server';
-import { httpServer } from './server-http';
-import { koaServer } from './server-koa';
 import type { Access } from './settings';
+import { stopServing } from './stop-serving';
 
 export interface NodeConfig {
   readonly slice: Slice;
@@ -62,24 +61,15 @@ export interface RunningNode {
   flushSync(): void;
 }
 
-/** Longest time that a stop waits for work under way. */
-export const STOP_BOUND_MS = 10_000;
-/** Idle connections live on for this long after the stop began: a request just sent on one is still answered. */
-const IDLE_GRACE_MS = 250;
-
-/** An ALB keeps idle connections for 60 s; the side that opened a connection should be the one that closes it. */
-const KEEP_ALIVE_MS = 75_000;
-/** Time a client may take to send its headers, and its whole request. */
-const HEADERS_TIMEOUT_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 30_000;
-
-const SERVERS: Readonly<Record<string, ServerFactory>> = { koa: koaServer, http: httpServer };
-
-/** What runs, held in one place: a change of the topology puts another in its stead, and later requests meet it. */
-interface Live {
-  readonly program: Program;
-  readonly listeners: Readonly<Record<Via, RequestListener>>;
-}
+const SERVER_OPTIONS: ServerOptions = {
+  maxHeaderSize: LIMITS.headerBytes,
+  // An ALB keeps idle connections for 60 s; the side that opened a connection should be the one that closes it.
+  keepAliveTimeout: 75_000,
+  // Time a client may take to send its headers, and its whole request.
+  headersTimeout: 15_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+};
 
 /**
  * Starts one instance of a service: it listens, has logged SERVICE_UP, and answers when this resolves. Any number of
@@ -131,62 +121,30 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     stopping: () => state.stopping,
     unready: () => unready.count > 0,
   });
-  const handled: Handled = new Map();
+  const live = liveProgram(slice, { instance, handle, health, itineraryOf, file: config.liveSlice });
 
-  const load = (newSlice: Slice, before?: Program): Live => {
-    const program = compile(newSlice, instance, handled, before);
-    const factory = SERVERS[newSlice.service.server] as ServerFactory;
-    const listener = (via: Via) => factory(program, via, { handle, health });
-    return { program, listeners: { mesh: listener('mesh'), edge: listener('edge') } };
-  };
-  const live: { current: Live } = { current: load(slice) };
-
-  const listen = async (via: Via, port: number): Promise<number> => {
-    const server = createServer(
-      {
-        maxHeaderSize: LIMITS.headerBytes,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        connectionsCheckingInterval: 5_000,
-      },
-      (request, response) => {
-        const { program, listeners } = live.current;
-        const errand = itineraryOf(request, via, program);
-        if (errand) void writeAnswer(handle(request, response, via, program, errand), response);
-        else listeners[via](request, response);
-      },
-    );
+  const open = (via: Via, port: number): Promise<number> => {
+    const server = createServer(SERVER_OPTIONS, live.listener(via));
     servers.push(server);
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, config.address, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-    return (server.address() as AddressInfo).port;
+    return listen(server, port, config.address);
   };
 
-  /** Puts another slice in the place of the one that runs: requests that come from now on meet it. */
   const change = (newSlice: Slice, by: string): void => {
-    const next = load(newSlice, live.current.program);
-    if (config.liveSlice !== undefined) replaceFile(config.liveSlice, JSON.stringify(newSlice));
-    live.current = next;
-    logChange(log, next.program, by);
+    live.change(newSlice);
+    logChange(log, live.current, by);
     discovery.know(newSlice.service.callees);
-    faults.begin(next.program);
+    faults.begin(live.current);
   };
 
   let meshPort: number;
   let edgePort: number | null;
   let control: Control | undefined;
   try {
-    meshPort = await listen('mesh', config.meshPort);
-    edgePort = service.edge ? await listen('edge', config.edgePort) : null;
+    meshPort = await open('mesh', config.meshPort);
+    edgePort = service.edge ? await open('edge', config.edgePort) : null;
     if (config.access) {
-      const current = () => live.current.program;
-      control = await startControl(config.access, { instance, log, current, change, handled, state });
+      const current = () => live.current;
+      control = await startControl(config.access, { instance, log, current, change, handled: live.handled, state });
     }
   } catch (error) {
     for (const server of servers) server.close();
@@ -195,7 +153,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   }
 
   log.processEvent('SERVICE_UP', {
-    slice: live.current.program.sliceHash,
+    slice: live.current.sliceHash,
     detail: {
       address: config.address,
       meshPort,
@@ -209,41 +167,20 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
       restarts: config.restarts ?? 0,
     },
   });
-  // Whoever reads this log alone must be able to tell what ran.
-  if (slice.epoch > 0) logChange(log, live.current.program, 'as it started');
-  faults.begin(live.current.program);
-  void logClock(log, config.clock);
-  const clockTimer = setInterval(() => void logClock(log, config.clock), CLOCK_PERIOD_MS);
-  clockTimer.unref();
-
-  const idle = (): Promise<void> =>
-    new Promise((resolve) => {
-      if (state.inFlight === 0) return resolve();
-      state.whenIdle = resolve;
-    });
+  if (slice.epoch > 0) logChange(log, live.current, 'as it started');
+  faults.begin(live.current);
+  const stopClockEvents = startClockEvents(log, config.clock);
 
   const stopNow = async (reason: string): Promise<void> => {
     state.stopping = true;
-    clearInterval(clockTimer);
+    stopClockEvents();
     faults.stop();
     control?.close();
-    // `http.Server.close` would cut idle connections at once, on which a request may just be under way.
-    for (const server of servers) TcpServer.prototype.close.call(server);
-    const bound = AbortSignal.timeout(STOP_BOUND_MS);
-    const expired = new Promise<void>((resolve) => {
-      bound.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([idle(), expired]);
-    if (await hasConnections(servers)) await delay(IDLE_GRACE_MS);
-    for (const server of servers) server.closeIdleConnections();
-    await Promise.race([idle().then(sends.idle), expired]);
-    for (const server of servers) server.closeAllConnections();
-    const abandoned = sends.abandon();
-
+    const abandonedSends = await stopServing(servers, state, sends);
     const runs = await logClock(log, config.clock);
     log.processEvent('SERVICE_DOWN', {
       runs,
-      detail: { reason, unfinishedRequests: state.inFlight, abandonedSends: abandoned },
+      detail: { reason, unfinishedRequests: state.inFlight, abandonedSends },
     });
     await client.close();
     discovery.close();
@@ -263,36 +200,4 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     },
     flushSync: log.flushSync,
   };
-}
-
-/** A process that is killed in between leaves the old content. */
-function replaceFile(path: string, content: string): void {
-  writeFileSync(`${path}.tmp`, content, { mode: 0o600 });
-  renameSync(`${path}.tmp`, path);
-}
-
-function logChange(log: EventLog, { slice, sliceHash }: Program, by: string): void {
-  log.processEvent('TOPOLOGY_CHANGED', { epoch: slice.epoch, slice: sliceHash, detail: { by, slice } });
-}
-
-/** Resolves to the last numbers that the event reports. */
-async function logClock(log: EventLog, source: ClockSource): Promise<Readonly<Record<string, number>>> {
-  const clock = await clockReport(source);
-  const runs = log.activeRuns();
-  log.processEvent('CLOCK', { runs, clock });
-  return runs;
-}
-
-function hasConnections(servers: readonly Server[]): Promise<boolean> {
-  const counts = servers.map(
-    (server) =>
-      new Promise<number>((resolve) => {
-        server.getConnections((_error, count) => resolve(count ?? 0));
-      }),
-  );
-  return Promise.all(counts).then((all) => all.some((count) => count > 0));
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

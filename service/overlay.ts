@@ -1,7 +1,7 @@
 import type { FaultRule } from '../lib/model/fault';
 import { type OpenedOverlay, openOverlay } from '../lib/model/overlay';
-import type { Refusal } from './errand';
-import type { Via } from './handler';
+import type { Via } from './program';
+import type { Refusal } from './refusal';
 import type { Access } from './settings';
 
 /** What a request's overlay brings. */

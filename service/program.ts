@@ -7,6 +7,9 @@ import { quote } from './event-line';
 import type { Limiter } from './resilience/limiter';
 import { type CallGuards, guardsOf, type PolicyStates, policyStates } from './resilience/states';
 
+/** The port that a request came in by. */
+export type Via = 'edge' | 'mesh';
+
 /**
  * A slice made ready to run: whatever can be worked out before the first request. A node holds one of these in one
  * place; a request keeps the one it began with.
@@ -25,7 +28,7 @@ export interface Program {
 export interface Route {
   readonly endpoint: Endpoint;
   /** Fit the whole path, at the edge port with the prefix of the service; each parameter is any one segment. */
-  readonly patterns: { readonly mesh: RegExp; readonly edge: RegExp };
+  readonly patterns: Readonly<Record<Via, RegExp>>;
   /** Place of a request that comes without one. */
   readonly root: Hash;
   readonly rootText: string;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Match, Via } from './handler';
-import type { Program } from './program';
+import type { Match } from './handler';
+import type { Program, Via } from './program';
 import { pathOf, type ServerParts, writeAnswer, writeHealth } from './server';
 
 /** Bare `node:http` with a small route table. */

@@ -2,8 +2,8 @@ import { METHODS, type RequestListener } from 'node:http';
 import Router from '@koa/router';
 import Koa, { type Context } from 'koa';
 import { RESERVED_PATHS } from '../lib/model/contract';
-import type { Match, Via } from './handler';
-import type { Program } from './program';
+import type { Match } from './handler';
+import type { Program, Via } from './program';
 import { type ServerParts, writeAnswer, writeHealth } from './server';
 
 /**

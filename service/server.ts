@@ -1,8 +1,8 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import { writeFaulty } from './faults/faulty-answer';
-import type { Handler, Via } from './handler';
+import type { Handler } from './handler';
 import type { HealthReport } from './health';
-import type { Program } from './program';
+import type { Program, Via } from './program';
 
 /**
  * A kind of server: what turns an HTTP request into a call of the handler and writes its answer. `koa` and `http`

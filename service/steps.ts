@@ -1,5 +1,6 @@
 import { chosenBranch, happens, repetitions } from '../lib/model/decisions';
-import { type Caller, callOnce } from './call';
+import type { Caller } from './attempt';
+import { callOnce } from './call';
 import { combineOutcomes, joinResponses, NOTHING, type Outcome } from './outcome';
 import type { Instruction, OutgoingInstruction } from './program';
 import type { Span } from './span';
@@ -60,9 +61,9 @@ function runOutgoing(
   if (!happens(step, span.draws)) return NOTHING;
   const count = repetitions(step, span.draws);
   if (count <= 0) return NOTHING;
-  if (count === 1) return callOnce(instruction, span, caller, 0);
+  if (count === 1) return callOnce({ instruction, span, caller, repetition: 0 });
   if (sideBySide) {
-    const all = Array.from({ length: count }, (_, repetition) => callOnce(instruction, span, caller, repetition));
+    const all = Array.from({ length: count }, (_, repetition) => callOnce({ instruction, span, caller, repetition }));
     return Promise.all(all).then(combineOutcomes);
   }
   return repeatInTurn(instruction, span, caller, count);
@@ -76,7 +77,7 @@ async function repeatInTurn(
 ): Promise<Outcome> {
   let responses = '';
   for (let repetition = 0; repetition < count; repetition++) {
-    const outcome = await callOnce(instruction, span, caller, repetition);
+    const outcome = await callOnce({ instruction, span, caller, repetition });
     responses = joinResponses(responses, outcome.responses);
     if (outcome.failure) return { responses, failure: outcome.failure };
   }

@@ -1,42 +1,32 @@
-import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { ENVIRONMENT, type ReadyMessage, STATE } from '../model/contract';
-import type { DeployedInstance, Deployment } from '../model/deployment';
+import { STATE } from '../model/contract';
+import type { Deployment } from '../model/deployment';
 import { newRunId } from '../model/run-id';
 import { edgePrefix, hashValue } from '../model/slice';
 import type { Topology } from '../model/topology';
-import { type Balancer, type BalancerSettings, startBalancer } from './balancer';
-import { bundleNode, type NodeBundle } from './bundle';
+import { type BalancerSettings, startBalancer } from './balancer';
+import { bundleNode } from './bundle';
+import { deploymentRecord } from './deployment-record';
 import { type DnsServer, startDnsServer } from './dns-server';
-import { enlist, HOST, type Instance, instancesOf, type Unit } from './instances';
-import { type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
+import { healthWatch } from './health-watch';
+import { type Instance, instancesOf, type Unit } from './instances';
 import { checkMachine } from './preflight';
 import { type Scaling, startScaling } from './scaling';
-import { StartError } from './start-error';
-import { makeStateFolder, pruneDeployments, type StateFolder, writable } from './state-folder';
+import { raceAbort, startAll } from './start-all';
+import { makeStateFolder, pruneDeployments, type StateFolder } from './state-folder';
 import { stopOrder } from './stop-order';
-import { type Backoff, type Supervised, supervise } from './supervise';
+import { superviseUnit, type UnitContext, type UnitOptions } from './supervise-unit';
 
-export interface LaunchOptions {
+export interface LaunchOptions extends UnitOptions {
   /** Local state goes below it. @default the working directory */
   readonly cwd?: string;
   /** Of the edge balancer; 0 takes a free one. @default 0 */
   readonly port?: number;
-  /** All nodes in one process, sharing one event loop. @default false */
-  readonly inline?: boolean;
-  /** Lets itineraries and overlays in at the edge, with a token. @default false */
-  readonly publicFaults?: boolean;
   /** Called as instances become ready. */
   readonly onProgress?: (ready: number, all: number) => void;
-  /** A line for the user about what happens later: a crash, a restart, an instance that fails its health check. */
-  readonly onNotice?: (line: string) => void;
   /** Gives up a start under way: `launch` then rejects with the signal's reason, and nothing is left. */
   readonly signal?: AbortSignal;
   readonly balancer?: Partial<BalancerSettings>;
-  readonly backoff?: Backoff;
-  /** Environment variables of an instance's process, over those that it has by itself. Not with `inline`. */
-  readonly environment?: (instance: string) => Readonly<Record<string, string>>;
 }
 
 /** A topology that runs as processes of this machine. */
@@ -52,13 +42,6 @@ export interface LocalRun {
   kill(): Promise<void>;
 }
 
-/** A loaded machine may take long; a node that hangs must not hang the launch. */
-const START_TIMEOUT_MS = 60_000;
-const INLINE_START_TIMEOUT_MS = 120_000;
-/** More would only make each start slower. */
-const STARTS_AT_ONCE = 2 * availableParallelism();
-/** From the last instance's start to the first passed health check of every edge instance. */
-const HEALTHY_WITHIN_MS = 60_000;
 const DRAIN_MS = 5_000;
 
 /**
@@ -85,9 +68,15 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
   });
   let dns: DnsServer | undefined;
   let state: StateFolder | undefined;
+  let scaling: Scaling | undefined;
   const units: Unit[] = [];
   const killAll = () => Promise.all(units.map(({ supervised }) => supervised.kill()));
-  let scaling: Scaling | undefined;
+  const stopInOrder = async () => {
+    for (const services of stopOrder(topology)) {
+      const due = units.filter(({ group }) => group.some(({ service }) => services.has(service)));
+      await Promise.all(due.map(({ supervised }) => supervised.stop()));
+    }
+  };
   const closeServers = async () => {
     scaling?.close();
     await balancer.close(0);
@@ -99,10 +88,10 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     dns = await startDnsServer({ topology: topology.name });
     const startTime = new Date();
     const id = newRunId(topology.name, startTime);
-    state = makeStateFolder(cwd, id, topology);
-    const cache = join(cwd, STATE.root, 'cache');
-    const bundle = await bundleNode(cache);
-    const record: Omit<Deployment, 'instances' | 'stopTime' | 'controlPort'> = {
+    const folder = makeStateFolder(cwd, id, topology);
+    state = folder;
+    const bundle = await bundleNode(join(cwd, STATE.root, 'cache'));
+    const fixed = {
       id,
       topology,
       topologyHash: hashValue(topology),
@@ -112,72 +101,48 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
       resolver: dns.address,
       publicFaults: options.publicFaults ?? false,
     };
-    const deploymentNow = (stopTime: string | null): Deployment => ({
-      ...record,
-      controlPort: scaling?.port ?? null,
-      stopTime,
-      instances: roster.instances.map((instance): DeployedInstance => ({ ...instance })),
-    });
+    const record = deploymentRecord(fixed, folder, roster, onNotice);
 
-    const context: UnitContext = { bundle, dns, balancer, state, options, onRestarted: () => writeRecord(null) };
-    const folder = state;
-    let stopTime: string | null = null;
-    let launched = false;
-    const writeRecord = (stopped: string | null) => {
-      if (!launched) return;
-      try {
-        folder.write(deploymentNow(stopped));
-      } catch (error) {
-        onNotice(`${folder.path}: the record can't be written: ${(error as Error).message}`);
-      }
-    };
-    let ready = 0;
-    const onReady = (count: number) => {
-      ready += count;
-      options.onProgress?.(ready, instances.length);
-    };
-    options.onProgress?.(0, instances.length);
-    const groups = inline ? [instances] : instances.map((instance) => [instance]);
+    const context: UnitContext = { bundle, dns, balancer, state, options, onRestarted: record.update };
     const startUnit = async (group: readonly Instance[]) => {
-      const supervised = superviseUnit(group, inline, context);
+      const supervised = superviseUnit(group, context);
       units.push({ supervised, group });
       await supervised.started;
     };
+    let ready = 0;
+    options.onProgress?.(ready, instances.length);
+    const groups = inline ? [instances] : instances.map((instance) => [instance]);
     await startAll(groups, signal, async (group) => {
       await startUnit(group);
-      onReady(group.length);
+      ready += group.length;
+      options.onProgress?.(ready, instances.length);
     });
-    await raceAbort(health.allHealthy(balancer, HEALTHY_WITHIN_MS), signal);
+    await raceAbort(health.allHealthy(balancer), signal);
     if (!inline) {
       scaling = await startScaling({
         ...{ topology, folder, dns, balancer, roster, units, startUnit, onNotice },
-        onChanged: () => writeRecord(null),
+        onChanged: record.update,
       });
     }
-    launched = true;
-    writable(state.path, () => folder.write(deploymentNow(null)));
+    record.begin(scaling?.port ?? null);
     await pruneDeployments(cwd);
 
-    let ending: Promise<void> | undefined;
     const end = async (graceful: boolean) => {
       health.stop();
       scaling?.close();
       if (graceful) {
         await balancer.close(DRAIN_MS);
-        for (const services of stopOrder(topology)) {
-          const due = units.filter(({ group }) => group.some(({ service }) => services.has(service)));
-          await Promise.all(due.map(({ supervised }) => supervised.stop()));
-        }
+        await stopInOrder();
       }
       await killAll();
       await closeServers();
-      stopTime ??= new Date().toISOString();
-      writeRecord(stopTime);
+      record.end();
       folder.forgetKey();
     };
+    let ending: Promise<void> | undefined;
     return {
       get deployment() {
-        return deploymentNow(stopTime);
+        return record.now;
       },
       folder: folder.path,
       url: balancer.url,
@@ -197,152 +162,4 @@ export async function launch(topology: Topology, options: LaunchOptions = {}): P
     state?.remove();
     throw error;
   }
-}
-
-interface UnitContext {
-  readonly bundle: NodeBundle;
-  readonly dns: DnsServer;
-  readonly balancer: Balancer;
-  readonly state: StateFolder;
-  readonly options: LaunchOptions;
-  readonly onRestarted: () => void;
-}
-
-/** One process for the instances given: one, or inline all. */
-function superviseUnit(group: readonly Instance[], inline: boolean, context: UnitContext): Supervised {
-  const { bundle, dns, balancer, state, options } = context;
-  const { onNotice = () => {}, backoff } = options;
-  const name = inline ? 'the process of all nodes' : (group[0]?.instance ?? '');
-  const byName = new Map(group.map((instance) => [instance.instance, instance]));
-
-  const settings = (instance: Instance, restarts: number): NodeSettings => ({
-    slice: state.slice(instance.service),
-    instance: instance.instance,
-    log: state.log(instance.instance),
-    address: HOST,
-    // Free ones at first, the same ever after: DNS and the balancer still name them.
-    meshPort: String(instance.meshPort),
-    edgePort: String(instance.edgePort ?? 0),
-    resolver: dns.address,
-    clock: 'machine',
-    restarts: String(restarts),
-    key: state.key,
-    controlPort: String(instance.controlPort ?? 0),
-    graph: state.graph,
-    publicFaults: options.publicFaults ? 'on' : 'off',
-  });
-  const variables = (restarts: number): Readonly<Record<string, string>> => {
-    const all = group.map((instance) => settings(instance, restarts));
-    if (!inline) return { ...nodeVariables(all[0] ?? {}), ...options.environment?.(name) };
-    const file = join(state.path, 'inline.json');
-    writeFileSync(file, JSON.stringify(all));
-    return { [ENVIRONMENT.inline]: file };
-  };
-  const onUp = (pid: number, messages: readonly ReadyMessage[], restarts: number) => {
-    for (const { instance: named, meshPort, edgePort, controlPort } of messages) {
-      const instance = byName.get(named);
-      if (!instance) continue;
-      Object.assign(instance, { pid, meshPort, edgePort, controlPort, restarts });
-      if (restarts > 0) continue;
-      enlist(instance, dns, balancer);
-    }
-    if (restarts === 0) return;
-    onNotice(`${name} is up again as process ${pid} (restart ${restarts})`);
-    context.onRestarted();
-  };
-
-  return supervise({
-    start: (restarts) =>
-      startNodeProcess({
-        name,
-        bundle,
-        nodes: group.length,
-        variables: variables(restarts),
-        onStderr: (line) => onNotice(`${name}: ${line}`),
-        startTimeoutMs: inline ? INLINE_START_TIMEOUT_MS : START_TIMEOUT_MS,
-      }),
-    onUp,
-    onCrash: (pid, reason, stderr, delayMs) => {
-      const said = stderr ? `; it said:\n${stderr}` : '';
-      onNotice(`${name} (process ${pid}) ${reason}; starting it again in ${delayMs / 1000} s${said}`);
-    },
-    ...(backoff && { backoff }),
-  });
-}
-
-/** A bounded number at a time; the first failure ends the rest. */
-async function startAll<T>(
-  items: readonly T[],
-  signal: AbortSignal | undefined,
-  start: (item: T) => Promise<void>,
-): Promise<void> {
-  const queue = items.values();
-  let failed = false;
-  const worker = async () => {
-    for (const item of queue) {
-      if (failed) return;
-      try {
-        await raceAbort(start(item), signal);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(STARTS_AT_ONCE, items.length) }, worker));
-}
-
-async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  signal.throwIfAborted();
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** Waits for the edge's first health checks, and reports changes after them. */
-function healthWatch(onNotice: (line: string) => void) {
-  let changed = () => {};
-  let phase: 'starting' | 'up' | 'stopping' = 'starting';
-  const met = new Set<string>();
-  return {
-    onHealth(service: string, instance: string, healthy: boolean) {
-      changed();
-      const isNew = !met.has(instance);
-      met.add(instance);
-      if (phase !== 'up' || (healthy && isNew)) return;
-      onNotice(
-        healthy
-          ? `${instance} gets requests of the edge again`
-          : `${instance} fails its health check: ${service}'s requests go to others`,
-      );
-    },
-    async allHealthy(balancer: Balancer, withinMs: number) {
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        changed();
-      }, withinMs);
-      const unhealthy = () => Object.entries(balancer.states()).filter(([, state]) => state !== 'healthy');
-      while (unhealthy().length > 0) {
-        const [first] = unhealthy();
-        if (late) throw new StartError(first?.[0] ?? '', `did not pass a health check within ${withinMs / 1000} s`, '');
-        await new Promise<void>((resolve) => {
-          changed = resolve;
-        });
-      }
-      clearTimeout(timer);
-      phase = 'up';
-    },
-    stop() {
-      phase = 'stopping';
-    },
-  };
 }

@@ -185,6 +185,9 @@ export const LIMITS = {
   clockAheadMs: 60_000,
 } as const;
 
+/** Longest time that a node's stop waits for work under way. */
+export const STOP_BOUND_MS = 10_000;
+
 /** Runs longer than this are sequence-numbered anew in CLOCK events. */
 export const CLOCK_PERIOD_MS = 10_000;
 

@@ -1,17 +1,11 @@
-import type { ErrorKind } from '../../lib/model/event';
 import { decisionField } from '../event-line';
 import type { EventLog } from '../event-log';
+import type { Refusal } from '../refusal';
 import { leftMs, type Span } from '../span';
 import type { Limiter } from './limiter';
 
-interface Turned {
-  readonly status: 503 | 504;
-  readonly kind: ErrorKind;
-  readonly message: string;
-}
-
 /** Waits for the request's turn, as long as its deadline allows. Undefined once it may be worked on. */
-export async function admit(limiter: Limiter, span: Span, log: EventLog): Promise<Turned | undefined> {
+export async function admit(limiter: Limiter, span: Span, log: EventLog): Promise<Refusal | undefined> {
   const entered = limiter.enter(leftMs(span));
   if (entered === true || (await entered)) return undefined;
   if (entered !== false) return { status: 504, kind: 'DEADLINE', message: 'the deadline passed before its turn' };

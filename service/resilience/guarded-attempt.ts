@@ -1,5 +1,5 @@
 import type { Decision, EventKind } from '../../lib/model/event';
-import type { Attempt, FailedAttempt } from '../call';
+import type { Attempt, FailedAttempt } from '../attempt';
 import { decisionField } from '../event-line';
 import type { BreakerState, CircuitBreaker, Verdict } from './circuit-breaker';
 import type { CallGuards } from './states';

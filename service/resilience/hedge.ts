@@ -1,4 +1,4 @@
-import type { Attempt } from '../call';
+import type { Attempt } from '../attempt';
 
 /** Two attempts, or the one that was enough. */
 export interface Hedged {
