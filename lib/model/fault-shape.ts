@@ -5,6 +5,7 @@ import {
   choice,
   describe,
   isObject,
+  type JsonSchema,
   list,
   number,
   object,
@@ -21,6 +22,9 @@ import {
 
 const TYPES = Object.keys(FAULT_ARGUMENTS) as readonly FaultType[];
 const POSITIONS = ['before', 'after', 'call', 'instance'] as const satisfies readonly FaultPosition[];
+
+/** Definitions of the schema, by the key that tells a fault's kind. */
+const ARGUMENTS_BY = { type: 'argumentsByType', fault: 'argumentsByFault' } as const;
 
 export const faultId = describe(
   'Names the fault in draws and events.',
@@ -89,7 +93,7 @@ function rule(
 
 /** An object whose `key` says which fault it is, with that fault's arguments and the fields given. */
 function typedFault(
-  key: 'type' | 'fault',
+  key: keyof typeof ARGUMENTS_BY,
   positions: readonly FaultPosition[],
   fields: Readonly<Record<string, Shape>>,
   required: readonly string[] = [],
@@ -103,7 +107,13 @@ function typedFault(
     shapes.set(type, type === 'crash' ? refine(shape, checkCrash) : shape);
   }
   return {
-    schema: { oneOf: [...shapes.values()].map(({ schema }) => schema) },
+    schema: {
+      ...object({ [key]: choice(types), args: { schema: { type: 'object' }, check() {} }, ...fields }, [
+        key,
+        ...required,
+      ]).schema,
+      $ref: `#/$defs/${ARGUMENTS_BY[key]}`,
+    },
     check(value, where, context) {
       if (!isObject(value)) {
         return context.report(where, `${show(value)} is no fault`, `give { ${key}: "latency", args: { delay: 100 } }`);
@@ -125,6 +135,23 @@ function typedFault(
       const near = typeof type === 'string' ? nearest(type, types) : undefined;
       context.report(at, `there is no fault ${show(type)}`, near ? `did you mean ${near}?` : `use ${orList(types)}`);
     },
+  };
+}
+
+/** What the schema's `$ref`s to faults mean: the arguments of each kind, once for all places where it may stand. */
+export function faultDefinitions(): Readonly<Record<string, JsonSchema>> {
+  const kinds = TYPES.map((type) => ({ type, name: `${type}-arguments`, ...argumentShapes(type) }));
+  const byKey = (key: string): JsonSchema => ({
+    oneOf: kinds.map(({ type, name, required }) => ({
+      type: 'object',
+      properties: { [key]: { const: type }, args: { $ref: `#/$defs/${name}` } },
+      ...(required.length > 0 && { required: ['args'] }),
+    })),
+  });
+  return {
+    [ARGUMENTS_BY.type]: byKey('type'),
+    [ARGUMENTS_BY.fault]: byKey('fault'),
+    ...Object.fromEntries(kinds.map(({ name, shape }) => [name, shape.schema])),
   };
 }
 

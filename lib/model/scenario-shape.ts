@@ -6,6 +6,7 @@ import {
   choice,
   describe,
   flag,
+  type JsonSchema,
   list,
   named,
   number,
@@ -95,22 +96,22 @@ const step = variants(
   'step of a scenario',
 );
 
-const limit = object({ percentile: number({ above: 0, max: 100 }), atMostMs: number({ above: 0, max: DAY_MS }) }, [
-  'percentile',
-  'atMostMs',
-]);
+const latencyLimit = object(
+  { percentile: number({ above: 0, max: 100 }), atMostMs: number({ above: 0, max: DAY_MS }) },
+  ['percentile', 'atMostMs'],
+);
+const limit = named('latencyLimit', latencyLimit);
 const errors = object({ atMost: describe('A share, from 0 to 1.', number({ min: 0, max: 1 })) }, ['atMost']);
+const subject = byType({ string: callee, object: object({ from: service, to: callee }, ['from', 'to']) }, 'subject');
 const expected = {
   name: describe('What is meant by it.', text(/^[^\p{Cc}]{1,100}$/u, 'a line of at most 100 characters')),
   of: describe(
     'Whose requests: a service, one of its endpoints, or what a caller tried; all of the client where left out.',
-    byType({ string: callee, object: object({ from: service, to: callee }, ['from', 'to']) }, 'subject'),
+    named('subject', subject),
   ),
 };
-const during = describe(
-  'A phase, a step while it stands, or a stretch of time.',
-  byType({ string: name, object: object({ from: duration('zero'), to: wait }) }, 'stretch of time'),
-);
+const stretch = byType({ string: name, object: object({ from: duration('zero'), to: wait }) }, 'stretch of time');
+const during = describe('A phase, a step while it stands, or a stretch of time.', named('stretch', stretch));
 const recovered = refine(
   object({ after: name, within: wait, responseTime: limit, serviceTime: limit, errors }, ['after', 'within']),
   checkDemands,
@@ -135,6 +136,14 @@ export const scenarioShape = object({
   steps: describe('Faults and changes, each at its time.', list(step, { max: MOST_STEPS })),
   expect: describe('What the check answers.', list(expectation, { max: MOST_STEPS })),
 });
+
+/** What the schema's `$ref`s within scenarios mean. */
+export const SCENARIO_DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
+  scenario: scenarioShape.schema,
+  subject: subject.schema,
+  stretch: stretch.schema,
+  latencyLimit: latencyLimit.schema,
+};
 
 export const SCENARIO_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 

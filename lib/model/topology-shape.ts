@@ -1,8 +1,8 @@
 import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
-import { callFault, endpointRule, serviceRule, stepFault } from './fault-shape';
+import { callFault, endpointRule, faultDefinitions, serviceRule, stepFault } from './fault-shape';
 import { answerPolicies, breaker, callPolicies, concurrency, limit, retryBudget } from './resilience-shape';
-import { scenarioShape, scenariosShape } from './scenario-shape';
+import { SCENARIO_DEFINITIONS, scenariosShape } from './scenario-shape';
 import {
   byType,
   choice,
@@ -183,5 +183,6 @@ export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
   serviceFault: serviceRule.schema,
   limit: limit.schema,
   breaker: breaker.schema,
-  scenario: scenarioShape.schema,
+  ...SCENARIO_DEFINITIONS,
+  ...faultDefinitions(),
 };

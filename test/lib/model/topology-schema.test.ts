@@ -52,6 +52,40 @@ const SAMPLES: readonly Readonly<Record<string, unknown>>[] = [
       a: { latencyMs: { normal: { mean: 1, stddev: 1, min: 1 } }, responseBytes: { exponential: { mean: 9 } } },
     },
   },
+  {
+    services: {
+      a: {
+        concurrency: { limit: 2, queue: 1 },
+        faults: [
+          { type: 'slow-body', args: { bytesPerSecond: 100 }, at: 'after', endpoint: 'GET /' },
+          { type: 'crash', at: 'instance', fromRequest: 3, instances: ['a-1'] },
+        ],
+        steps: [
+          { fault: 'latency', args: { delay: 5 }, probability: 0.5 },
+          { call: 'b', faults: [{ type: 'error', args: { status: 503 } }], breaker: {}, hedge: { afterMs: 5 } },
+          { call: 'b', bulkhead: false, fallback: { body: { b: null } }, retries: { max: 1, budget: { ratio: 0.1 } } },
+        ],
+      },
+      b: { endpoints: { 'GET /': { faults: [{ type: 'hang', args: { duration: 9 }, at: 'before' }] } } },
+    },
+  },
+  {
+    services: { a: {} },
+    scenarios: {
+      bad: {
+        load: { phases: [{ rate: 5, for: '10s' }] },
+        steps: [
+          { at: '1s', for: '2s', fault: { service: 'a', type: 'latency', args: { delay: 5 }, at: 'before' } },
+          { at: '3s', scale: { service: 'a', replicas: 2 }, name: 'more' },
+        ],
+        expect: [
+          { of: { from: 'a' }, during: { from: '1s', to: '2s' }, errors: { atMost: 0.1 } },
+          { during: 'more', responseTime: { percentile: 99, atMostMs: 50 } },
+          { recovered: { after: 'more', within: '5s', errors: { atMost: 0 } } },
+        ],
+      },
+    },
+  },
   { services: { a: { latencyMs: { lognormal: { median: 1, sigma: 0.5 } }, aws: { instanceType: 't4g.nano' } } } },
 ];
 
@@ -80,6 +114,16 @@ const replacement = fc.oneof(
     { percentiles: { p0: 1 } },
     { percentiles: { p100: 1, p50: 1 } },
   ),
+  fc.constantFrom<unknown>(
+    { delay: 1 },
+    { duration: 1 },
+    { status: 500 },
+    { type: 'error' },
+    'latency',
+    'call',
+    '5s',
+    false,
+  ),
   fc.constantFrom<unknown>({ call: 'b', send: 'b' }, { work: { latencyMs: 1 } }, { call: 'b' }, ['b'], [[]], { a: {} }),
   fc.jsonValue(),
 );
@@ -98,6 +142,12 @@ const FITTING: Readonly<Record<string, unknown>> = {
   cpuMs: 0,
   method: 'DELETE',
   weight: 0,
+  args: { delay: { constant: 3 } },
+  type: 'reset',
+  at: 'call',
+  faults: [{ type: 'error' }],
+  of: 'a GET /',
+  during: 'more',
 };
 
 /** The value with one thing replaced, removed or added somewhere within it. */
@@ -129,6 +179,11 @@ const keys = fc.constantFrom(
   'count',
   'id',
   'optional',
+  'type',
+  'args',
+  'at',
+  'probability',
+  'callee',
 );
 
 test('the schema accepts and rejects what validation does on shape', (t) => {
@@ -145,7 +200,9 @@ test('the schema accepts and rejects what validation does on shape', (t) => {
         const value =
           first % 4 === 0
             ? mutate(sample, path, by, key)
-            : { ...sample, services: mutate(services, path.slice(1), by, key) };
+            : 'scenarios' in sample
+              ? { ...sample, scenarios: mutate(sample.scenarios, path.slice(1), by, key) }
+              : { ...sample, services: mutate(services, path.slice(1), by, key) };
         const faults = shapeFaults(value);
         const accepted = accepts(value);
         t.is(
