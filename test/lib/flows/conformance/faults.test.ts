@@ -117,3 +117,19 @@ test('what is changed about a fault in a log is found', async (t) => {
   const forgotten = checked(withoutEvent(events, victim), stack).departures.map(({ kind }) => kind);
   t.true(forgotten.includes('missing-fault'));
 });
+
+test('a delay on a call takes no longer than the call may', async (t) => {
+  const faults = [{ type: 'latency', args: { delay: 400 } }];
+  const spec = {
+    name: 'cut',
+    services: {
+      web: { edge: true, steps: [{ call: 'data', optional: true, timeoutMs: 100, retries: 1, faults }] },
+      data: {},
+    },
+  } as unknown as TopologySpec;
+  const mesh = await startMesh(t, spec);
+  await mesh.ask('web');
+  const checking = runCheck({ run: ADHOC_RUN, topology: resolve(spec, 'cut'), end: null });
+  for (const event of await mesh.events()) checking.add(event);
+  t.deepEqual(checking.finish().departures, []);
+});
