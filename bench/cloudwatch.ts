@@ -5,6 +5,7 @@ import { CloudWatchLogsClient, GetQueryResultsCommand, StartQueryCommand } from 
 import { Command } from 'commander';
 import { readRun } from '../lib/flows/read-run';
 import { openCloudWatchRun } from '../lib/logs/cloudwatch/cloudwatch-source';
+import { logsClient } from '../lib/logs/cloudwatch/logs-client';
 import { loadTopology } from '../lib/model/load-topology';
 import { simulate } from '../test/support/simulate';
 
@@ -46,12 +47,14 @@ async function main(): Promise<void> {
   const server = fork(__filename, ['serve'], { execArgv: ['-r', 'ts-node/register'] });
   const ready = new Promise<string>((resolve) => server.once('message', (url) => resolve(url as string)));
   server.send({ rows, throttleEvery: Number(throttleEvery) } satisfies Settings);
-  const client = new CloudWatchLogsClient({
-    endpoint: await ready,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'bench', secretAccessKey: 'bench' },
-    maxAttempts: 10,
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: await ready,
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
   });
+  const client = logsClient();
+  const plainClient = new CloudWatchLogsClient({ maxAttempts: 10 });
   const last = rows.at(-1)?.[0] ?? 0;
   const calls: Call[] = [];
   client.middlewareStack.add(
@@ -74,9 +77,9 @@ async function main(): Promise<void> {
     let queryId: string | undefined;
     for (const { operation, input } of calls) {
       if (operation === 'StartQueryCommand') {
-        queryId = (await client.send(new StartQueryCommand(input as never))).queryId;
+        queryId = (await plainClient.send(new StartQueryCommand(input as never))).queryId;
       } else if (operation === 'GetQueryResultsCommand') {
-        const page = await client.send(new GetQueryResultsCommand({ ...input, queryId } as never));
+        const page = await plainClient.send(new GetQueryResultsCommand({ ...input, queryId } as never));
         count += page.results?.length ?? 0;
       }
     }
@@ -89,6 +92,7 @@ async function main(): Promise<void> {
   }
   server.kill();
   client.destroy();
+  plainClient.destroy();
   const [pages, events] = [median(costs.pages), median(costs.events)];
   process.stdout.write(`${found} events of ${rows.length} rows, run ${simulation.run}\n`);
   process.stdout.write(`pages thrown away  ${pages.toFixed(2)} s of CPU\n`);

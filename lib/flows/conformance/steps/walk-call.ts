@@ -58,7 +58,8 @@ function walkAttempts(walk: Walk, step: OutgoingStep, call: CallRecord, hedges: 
 
     checkAddress(walk, step, repetition, made);
     const faced = faceAttempt(walk, step, repetition, made);
-    if (faced && !hedge && !walk.outOfTime) minimumMs += leastMs(Math.min(faced.delayMs, step.timeoutMs ?? Number.POSITIVE_INFINITY));
+    if (faced && !hedge && !walk.outOfTime)
+      minimumMs += leastMs(Math.min(faced.delayMs, step.timeoutMs ?? Number.POSITIVE_INFINITY));
     const own = outcomeOf(walk, step, made, faced);
     const outcome = hedge ? outcomeOfPair(walk, step, repetition, own, hedge) : own;
     if (outcome === 'unknown') return { how: 'unknown', due, minimumMs };
