@@ -1,93 +1,96 @@
 import { readFileSync } from 'node:fs';
-import { readKey } from '../lib/local/control-client';
-import { currentTopology } from '../lib/local/live-change';
-import { calleesByService } from '../lib/local/state-folder';
+import { calleesByService } from '../lib/model/call-graph';
 import { BAGGAGE, HEADERS, ITINERARY } from '../lib/model/contract';
-import type { Deployment } from '../lib/model/deployment';
 import { parseItinerary } from '../lib/model/itinerary';
 import { signOverlay } from '../lib/model/overlay';
-import { edgePrefix } from '../lib/model/slice';
 import { signToken } from '../lib/model/token';
-import type { Service, Topology } from '../lib/model/topology';
+import type { Service } from '../lib/model/topology';
 import { formatTraceparent, newRequestId, newTraceId } from '../lib/model/trace-context';
 import { UserError } from '../lib/model/user-error';
 import type { ExitCode } from './command';
-import type { LiveTarget } from './live-target';
+import type { FaultTarget } from './fault-target';
 
 /** An itinerary may take as long as its faults; the node ends it before. */
 const ANSWER_WITHIN_MS = 900_000;
 
-/** Signs an itinerary, sends it to the edge and prints what came back. */
-export async function sendItinerary(target: LiveTarget, file: string, ttlMs: number, json: boolean): Promise<ExitCode> {
-  const { url, headers, body, traceId } = prepare(target, file, ttlMs);
-  const began = performance.now();
-  const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
-  const text = await response.text();
-  const tookMs = Math.round(performance.now() - began);
-  const { name } = target.deployment.topology;
-  if (json)
-    process.stdout.write(`${JSON.stringify({ status: response.status, tookMs, traceId, answer: parsed(text) })}\n`);
-  else {
-    process.stdout.write(`${response.status} after ${tookMs} ms: ${text}\n`);
-    process.stdout.write(
-      `Timeline: npx ts-node tools/timeline.ts adhoc --topology ${name} --since 5m --flow ${traceId}\n`,
+/** Signs an itinerary, sends it where it is let in and prints what came back. */
+export async function sendItinerary(
+  target: FaultTarget,
+  file: string,
+  ttlMs: number,
+  json: boolean,
+): Promise<ExitCode> {
+  const { entry, headers, body, traceId } = prepare(target, file, ttlMs);
+  return target.through(entry, async (url) => {
+    const began = performance.now();
+    const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
+    const answer = await fetch(url + ITINERARY.path, init).then(
+      async (response) => ({ ok: response.ok, status: response.status, text: await response.text() }),
+      (error: Error) => ({ ok: false, status: null, text: `no answer: ${reasonOf(error)}` }),
     );
-  }
-  return response.ok ? 0 : 1;
+    const { ok, status, text } = answer;
+    const tookMs = Math.round(performance.now() - began);
+    if (json) process.stdout.write(`${JSON.stringify({ status, tookMs, traceId, answer: parsed(text) })}\n`);
+    else {
+      process.stdout.write(
+        status === null ? `${text}, after ${tookMs} ms\n` : `${status} after ${tookMs} ms: ${text}\n`,
+      );
+      const { name } = target.topology;
+      process.stdout.write(
+        `Timeline: npx ts-node tools/timeline.ts adhoc --topology ${name} --since 5m --flow ${traceId}\n`,
+      );
+    }
+    return ok ? 0 : 1;
+  });
 }
 
 /** A `curl` that does the same, good until its token expires. */
-export function itineraryCurl(target: LiveTarget, file: string, ttlMs: number): string {
-  const { url, headers } = prepare(target, file, ttlMs);
+export function itineraryCurl(target: FaultTarget, file: string, ttlMs: number): Promise<string> {
+  const { entry, headers } = prepare(target, file, ttlMs);
   const named = Object.entries(headers).filter(([name]) => name !== HEADERS.traceparent);
-  return `curl ${named.map(([name, value]) => `-H '${name}: ${value}'`).join(' ')} --data-binary @${quoted(file)} ${url}\n`;
+  const words = `${named.map(([name, value]) => `-H '${name}: ${value}'`).join(' ')} --data-binary @${quoted(file)}`;
+  return target.through(entry, (url) => `curl ${words} ${url}${ITINERARY.path}\n`);
 }
 
-/** A `baggage` header that brings the file's rules along. */
-export function overlayHeader({ deployment, folder }: LiveTarget, file: string, ttlMs: number): string {
-  requireOpenEdge(deployment);
-  const { name } = deployment.topology;
-  return `${BAGGAGE.overlay}=${signOverlay(parseFile(file), readKey(folder), name, Date.now() + ttlMs)}`;
+/** A `baggage` header that brings the file's rules along with a request that begins at the edge. */
+export function overlayHeader(target: FaultTarget, file: string, ttlMs: number): Promise<string> {
+  const { topology, key, entries } = target;
+  const header = `${BAGGAGE.overlay}=${signOverlay(parseFile(file), key, topology.name, Date.now() + ttlMs)}`;
+  return target.through(entries.find(({ edge }) => edge) as Service, () => header);
 }
 
-function prepare({ deployment, folder }: LiveTarget, file: string, ttlMs: number) {
-  requireOpenEdge(deployment);
+function prepare({ topology, key, entries }: FaultTarget, file: string, ttlMs: number) {
   const body = read(file);
-  const topology = currentTopology(folder, deployment);
-  const edge = edgeFor(topology, parseFile(file));
-  parseItinerary(parseFile(file), edge.name, calleesByService(topology));
+  const entry = entryFor(entries, parseFile(file));
+  parseItinerary(parseFile(file), entry.name, calleesByService(topology));
   const traceId = newTraceId();
-  const token = signToken(readKey(folder), { purpose: 'itinerary', topology: topology.name, body }, Date.now() + ttlMs);
+  const token = signToken(key, { purpose: 'itinerary', topology: topology.name, body }, Date.now() + ttlMs);
   const headers = {
     'content-type': ITINERARY.contentType,
     [HEADERS.token]: token,
     [HEADERS.traceparent]: formatTraceparent(traceId, newRequestId(), '01'),
   };
-  return { url: `${deployment.url}${edgePrefix(topology, edge)}${ITINERARY.path}`, headers, body, traceId };
+  return { entry, headers, body, traceId };
 }
 
-function requireOpenEdge({ publicFaults, url }: Deployment): void {
-  if (publicFaults) return;
-  const remedy = 'start it with: npx ts-node tools/local.ts <topology> --public-faults';
-  throw new UserError({ where: url, problem: 'itineraries and overlays are switched off at the edge', remedy });
-}
-
-/** The edge service that the first stop names, or the only one. */
-function edgeFor({ services }: Topology, itinerary: unknown): Service {
-  const edges = Object.values(services).filter(({ edge }) => edge);
+/** The service that the first stop names, or the only one at the edge. */
+function entryFor(entries: readonly Service[], itinerary: unknown): Service {
   const { designation } = (itinerary ?? {}) as { readonly designation?: unknown };
   const host =
     typeof designation === 'string' && URL.canParse(designation) ? new URL(designation).hostname : designation;
-  const named = edges.find(({ name }) => name === String(host).split('.')[0]);
+  const named = entries.find(({ name }) => name === String(host).split('.')[0]);
+  const edges = entries.filter(({ edge }) => edge);
   const [only] = edges;
   if (named) return named;
   if (only && edges.length === 1) return only;
   const remedy = `begin with one of ${edges.map(({ name }) => name).join(', ')}`;
-  throw new UserError({
-    where: 'designation',
-    problem: `${JSON.stringify(designation)} names no service at the edge`,
-    remedy,
-  });
+  const problem = `${JSON.stringify(designation)} names no service that can be asked first`;
+  throw new UserError({ where: 'designation', problem, remedy });
+}
+
+/** `fetch` hides it in the cause. */
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error ? cause.message : message;
 }
 
 function parseFile(file: string): unknown {

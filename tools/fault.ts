@@ -2,15 +2,14 @@ import type { Command } from 'commander';
 import { parseDuration } from '../lib/load/duration';
 import type { Distribution } from '../lib/model/distribution';
 import { addRule, connect, disconnect, removeRules, setLatency, type TopologyEdit } from '../lib/model/edit-topology';
-import { TOKEN_MAX_MS } from '../lib/model/token';
 import { UserError } from '../lib/model/user-error';
+import { type AwsOptions, FIRST_PORT, refuseAwsOptions, withAwsOptions } from './aws-options';
 import { type ExitCode, runCommand } from './command';
-import { itineraryCurl, overlayHeader, sendItinerary } from './fault-itinerary';
 import { liveRule, type RuleOptions } from './fault-rule';
+import { signedActions } from './fault-signed';
 import { changeText, ruleText, stateText } from './fault-text';
 import { type LiveDeployment, localDeployment } from './live-deployment';
-import { type AwsOptions, awsDeployment, FIRST_PORT, sessionCommands } from './live-deployment-aws';
-import { liveTarget } from './live-target';
+import { awsDeployment, sessionCommands } from './live-deployment-aws';
 
 /** `fault shop add ...` reads better than `fault add shop ...`; both are understood. */
 const ACTIONS = ['add', 'list', 'clear', 'connect', 'disconnect', 'set-latency', 'itinerary', 'token', 'overlay'];
@@ -37,14 +36,10 @@ void runCommand((program, finish) => {
     program.command(name).summary(summary).description(summary).argument('<topology>', TOPOLOGY);
 
   const live = (name: string, summary: string): Command =>
-    action(name, summary)
-      .option('--aws', 'of its deployment on AWS: prints the commands that open a way to its hosts')
+    withAwsOptions(action(name, summary), ': prints the commands that open a way to its hosts')
       .option('--start', 'with --aws: runs those commands itself, does the work, and ends them')
       .option('--forwarded', 'with --aws: does the work over the commands that were printed and are under way')
-      .option('--first-port <n>', 'with --aws: local port of the first command, others follow', String(FIRST_PORT))
-      .option('--region <region>', 'with --aws: where it is (default: that of AWS_REGION or the profile)')
-      .option('--as <name>', 'with --aws: the name that it was deployed as (cdk deploy -c as=<name>)')
-      .option('--key-file <file>', 'with --aws: the key (default: file MICROCOSM_KEY, else read from Secrets Manager)');
+      .option('--first-port <n>', 'with --aws: local port of the first command, others follow', String(FIRST_PORT));
 
   live('add', 'Raises a fault for a while.')
     .usage('shop --service catalog --type latency --arg delay=300 --for 30s')
@@ -133,43 +128,8 @@ void runCommand((program, finish) => {
       finish(await change(asked, edit, () => `set the latency of ${service} to ${ms}`, options));
     });
 
-  action('itinerary', 'Signs an itinerary, sends it to the edge, and prints the answer.')
-    .usage('shop itinerary.json')
-    .argument('<file>', 'JSON: { designation, faults: { before, after }, payload }')
-    .option('--for <duration>', 'how long its token is good, at most 24h', '10m')
-    .option('--json', 'print the result as JSON')
-    .action(async (asked: string, file: string, options: Signed & Json) => {
-      const target = await liveTarget(asked, process.cwd());
-      finish(await sendItinerary(target, file, lifetime(options), options.json ?? false));
-    });
-
-  action('token', 'Prints a curl that sends an itinerary, with a token that is good for a while.')
-    .usage('shop --body itinerary.json')
-    .requiredOption('--body <file>', 'the itinerary')
-    .option('--for <duration>', 'how long the token is good, at most 24h', '10m')
-    .action(async (asked: string, options: Signed & { readonly body: string }) => {
-      process.stdout.write(itineraryCurl(await liveTarget(asked, process.cwd()), options.body, lifetime(options)));
-    });
-
-  action('overlay', 'Prints a baggage header that brings faults along with a request.')
-    .usage('shop overlay.json')
-    .argument('<file>', 'JSON: [{ service, type, args, at, endpoint?, callee?, nth?, probability? }]')
-    .option('--for <duration>', 'how long it is good, at most 24h', '10m')
-    .action(async (asked: string, file: string, options: Signed) => {
-      const target = await liveTarget(asked, process.cwd());
-      process.stdout.write(`baggage: ${overlayHeader(target, file, lifetime(options))}\n`);
-    });
+  signedActions(action, finish);
 });
-
-interface Signed {
-  readonly for: string;
-}
-
-function lifetime({ for: text }: Signed): number {
-  const ms = parseDuration(text, '--for');
-  if (ms <= TOKEN_MAX_MS) return ms;
-  throw new UserError({ where: '--for', problem: `${text} is too long`, remedy: 'give at most 24h' });
-}
 
 interface ConnectFlags extends Json {
   readonly endpoint?: string;
@@ -203,19 +163,12 @@ async function deploymentFor(asked: string, options: Json): Promise<LiveDeployme
   const cwd = process.cwd();
   const { aws, start, forwarded } = options;
   if (!aws) {
-    const needing = (['start', 'forwarded', 'region', 'as', 'keyFile'] as const).filter((name) => options[name]);
-    const faults = needing.map((name) => ({
-      where: name === 'keyFile' ? '--key-file' : `--${name}`,
-      problem: 'goes with --aws only',
-      remedy: 'add --aws, or leave it out',
-    }));
-    if (faults.length > 0) throw new UserError(faults);
+    refuseAwsOptions(options);
     return localDeployment(asked, cwd);
   }
   if (start && forwarded) {
     throw new UserError({ where: '--start --forwarded', problem: 'exclude each other', remedy: 'give one of them' });
   }
-  if (start) exitOnSignal();
   if (start || forwarded) return awsDeployment(asked, options, cwd);
   const commands = await sessionCommands(asked, options, cwd);
   process.stdout.write(options.json ? `${JSON.stringify(commands, null, 2)}\n` : `${commands.join('\n')}\n`);
@@ -223,12 +176,6 @@ async function deploymentFor(asked: string, options: Json): Promise<LiveDeployme
     'Keep these running and give --forwarded; or give --start, which runs them, does the work and ends them.\n',
   );
   return undefined;
-}
-
-/** A signal alone would end this process and leave its sessions; its exit ends them too. */
-function exitOnSignal(): void {
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
 }
 
 function latency(text: string): Distribution {

@@ -5,29 +5,15 @@ import { giveSlices, inTurns } from '../lib/local/give-slices';
 import type * as DeployedHosts from '../lib/logs/cloudwatch/deployed-hosts';
 import type { DeployedHost } from '../lib/logs/cloudwatch/deployed-hosts';
 import type { DeployedStack } from '../lib/logs/cloudwatch/deployed-stack';
-import { ENVIRONMENT } from '../lib/model/contract';
+import { ENVIRONMENT, PORTS } from '../lib/model/contract';
 import { changeSlices, type LiveSlices } from '../lib/model/live-slices';
 import type { Slice } from '../lib/model/slice';
 import type { Topology } from '../lib/model/topology';
 import { type Fault, UserError } from '../lib/model/user-error';
+import { type AwsOptions, FIRST_PORT } from './aws-options';
 import { deployedTopology } from './deployed-topology';
 import { type LiveDeployment, stateOf } from './live-deployment';
 
-/** Where a deployment on AWS is, and how its hosts are reached. */
-export interface AwsOptions {
-  readonly aws?: boolean;
-  readonly region?: string;
-  readonly as?: string;
-  /** Start the sessions, and end them. */
-  readonly start?: boolean;
-  /** The sessions that were printed are under way. */
-  readonly forwarded?: boolean;
-  readonly firstPort?: string;
-  readonly keyFile?: string;
-}
-
-/** Of the first instance's session where nothing else is said; the others' follow. */
-export const FIRST_PORT = 19_090;
 /** Sessions at one time: each is two processes, of 80 MB or so. */
 const AT_ONCE = 6;
 
@@ -39,7 +25,8 @@ type Ask = (host: DeployedHost, purpose: Parameters<typeof askControl>[1], body?
  * @throws UserError where it is not deployed, is deployed without live faults, or the file says something else
  */
 export async function awsDeployment(asked: string, options: AwsOptions, cwd: string): Promise<LiveDeployment> {
-  const { topology, stack, hosts } = await deployed(asked, options, cwd);
+  const { topology, stack } = await deployedWithFaults(asked, options, cwd);
+  const hosts = await hostsOf(topology, stack);
   const key = await keyOf(stack, options);
   const first = firstPort(options, hosts.length);
   const scope = { key, topology: topology.name };
@@ -59,21 +46,26 @@ export async function awsDeployment(asked: string, options: AwsOptions, cwd: str
 
 /** The commands that open a way to every host, a line each. */
 export async function sessionCommands(asked: string, options: AwsOptions, cwd: string): Promise<readonly string[]> {
-  const { stack, hosts } = await deployed(asked, options, cwd);
+  const { topology, stack } = await deployedWithFaults(asked, options, cwd);
+  const hosts = await hostsOf(topology, stack);
   const { sessionCommand }: typeof AwsSession = require('../lib/aws/session');
   const first = firstPort(options, hosts.length);
   return hosts.map(({ instance, machine }, index) => {
-    return `${sessionCommand(machine, first + index, stack)}  # ${instance}`;
+    return `${sessionCommand({ machine, port: PORTS.control }, first + index, stack)}  # ${instance}`;
   });
 }
 
 interface Deployed {
   readonly topology: Topology;
   readonly stack: DeployedStack & { readonly faultKey: string };
-  readonly hosts: readonly DeployedHost[];
 }
 
-async function deployed(asked: string, { as, region }: AwsOptions, cwd: string): Promise<Deployed> {
+/**
+ * A deployment that faults can be raised in.
+ *
+ * @throws UserError where it is not deployed, is deployed without live faults, or the file says something else
+ */
+export async function deployedWithFaults(asked: string, { as, region }: AwsOptions, cwd: string): Promise<Deployed> {
   const place = { ...(as !== undefined && { as }), ...(region !== undefined && { region }) };
   const { topology, stack } = await deployedTopology(asked, place, cwd);
   const { faultKey } = stack;
@@ -81,11 +73,16 @@ async function deployed(asked: string, { as, region }: AwsOptions, cwd: string):
     const problem = 'live faults are switched off in this deployment';
     throw new UserError({ where: topology.name, problem, remedy: 'deploy it again with -c faults=true' });
   }
-  const { findHosts }: typeof DeployedHosts = require('../lib/logs/cloudwatch/deployed-hosts');
-  return { topology, stack: { ...stack, faultKey }, hosts: await findHosts(topology.name, { region: stack.region }) };
+  return { topology, stack: { ...stack, faultKey } };
 }
 
-function firstPort({ firstPort: text = String(FIRST_PORT) }: AwsOptions, hosts: number): number {
+export function hostsOf({ name }: Topology, { region }: DeployedStack): Promise<readonly DeployedHost[]> {
+  const { findHosts }: typeof DeployedHosts = require('../lib/logs/cloudwatch/deployed-hosts');
+  return findHosts(name, { region });
+}
+
+/** Of as many local ports as there are hosts. */
+export function firstPort({ firstPort: text = String(FIRST_PORT) }: AwsOptions, hosts: number): number {
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port + hosts <= 65_536) return port;
   const remedy = `give a whole number from 1 to ${65_536 - hosts}`;
@@ -93,7 +90,7 @@ function firstPort({ firstPort: text = String(FIRST_PORT) }: AwsOptions, hosts: 
 }
 
 /** From the file named, by option or variable, else from Secrets Manager. */
-async function keyOf({ faultKey, region }: Deployed['stack'], { keyFile }: AwsOptions): Promise<string> {
+export async function keyOf({ faultKey, region }: Deployed['stack'], { keyFile }: AwsOptions): Promise<string> {
   const path = keyFile ?? process.env[ENVIRONMENT.key];
   if (path !== undefined) return readKeyFile(path);
   const { readFaultKey }: typeof AwsCommand = require('../lib/aws/aws-command');
@@ -106,7 +103,7 @@ async function throughSession(
   work: (port: number) => Promise<ControlReply>,
 ): Promise<ControlReply> {
   const { startSession }: typeof AwsSession = require('../lib/aws/session');
-  const session = await startSession(machine, { region });
+  const session = await startSession({ machine, port: PORTS.control }, { region });
   try {
     return await work(session.port);
   } finally {

@@ -9,7 +9,8 @@ import { parseRunId } from '../lib/model/run-id';
 import { loadLengthMs, type Scenario } from '../lib/model/scenario';
 import type { Topology } from '../lib/model/topology';
 import { UserError } from '../lib/model/user-error';
-import { type AwsOptions, awsDeployment } from './live-deployment-aws';
+import type { AwsOptions } from './aws-options';
+import { awsDeployment } from './live-deployment-aws';
 import { parseUrl } from './load-target';
 import { stepText } from './scenario-text';
 

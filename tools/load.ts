@@ -9,7 +9,8 @@ import { TOKEN_MAX_MS } from '../lib/model/token';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { overlayHeader } from './fault-itinerary';
-import { liveTarget } from './live-target';
+import { type FaultTarget, localFaultTarget } from './fault-target';
+import { awsFaultTarget } from './fault-target-aws';
 import { chooseScenario, playOn, scenarioTopology, withScenarioLoad } from './load-scenario';
 import { resolveLoadTarget } from './load-target';
 import { resolveAwsTarget } from './load-target-aws';
@@ -82,7 +83,7 @@ runCommand((program, finish) => {
       const overlay =
         options.overlay === undefined
           ? undefined
-          : overlayHeader(await liveTarget(asked, process.cwd()), options.overlay, TOKEN_MAX_MS);
+          : await overlayHeader(await faultTarget(asked, options), options.overlay, TOKEN_MAX_MS);
       const scenario =
         options.scenario === undefined
           ? undefined
@@ -110,6 +111,12 @@ runCommand((program, finish) => {
       finish(result.total.answered > 0 && (result.scenario?.whole ?? true) ? 0 : 1);
     });
 });
+
+function faultTarget(asked: string, { aws, region, as }: Options): Promise<FaultTarget> {
+  if (!aws) return localFaultTarget(asked, process.cwd());
+  const place = { ...(region !== undefined && { region }), ...(as !== undefined && { as }) };
+  return awsFaultTarget(asked, place, process.cwd());
+}
 
 /** A line on stderr, in the place of the progress where that stands. */
 function tell(line: string): void {

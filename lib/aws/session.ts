@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, connect as openSocket } from 'node:net';
-import { PORTS } from '../model/contract';
 import { UserError } from '../model/user-error';
 import { AWS_COMMAND, noCommand, type Place } from './aws-command';
+import { startGroup } from './process-group';
 
-/** A way from a port of this machine to the control interface of a host. */
+/** A way from a port of this machine to a port of a host, which sees it come from itself. */
 export interface Session {
   /** On 127.0.0.1. */
   readonly port: number;
@@ -14,12 +13,18 @@ export interface Session {
 
 /** A session takes a second or two; a host that has just booted may take longer to be known. */
 const OPEN_WITHIN_MS = 30_000;
-const CLOSE_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 100;
 
-/** Arguments of the `aws` command that forwards `localPort` to the control interface of a machine. */
-export function sessionArguments(machine: string, localPort: number, { region }: Place): readonly string[] {
-  const parameters = { portNumber: [String(PORTS.control)], localPortNumber: [String(localPort)] };
+/** What a session leads to. */
+export interface SessionEnd {
+  /** `i-…` */
+  readonly machine: string;
+  readonly port: number;
+}
+
+/** Arguments of the `aws` command that forwards `localPort` to a port of a machine. */
+export function sessionArguments({ machine, port }: SessionEnd, localPort: number, { region }: Place) {
+  const parameters = { portNumber: [String(port)], localPortNumber: [String(localPort)] };
   return [
     'ssm',
     'start-session',
@@ -31,28 +36,21 @@ export function sessionArguments(machine: string, localPort: number, { region }:
 }
 
 /** The same for a shell. */
-export function sessionCommand(machine: string, localPort: number, place: Place): string {
-  const words = [AWS_COMMAND, ...sessionArguments(machine, localPort, place)];
+export function sessionCommand(end: SessionEnd, localPort: number, place: Place): string {
+  const words = [AWS_COMMAND, ...sessionArguments(end, localPort, place)];
   return words.map((word) => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`)).join(' ');
 }
 
 /**
- * Starts a session and waits until its port is open. However this process ends, the session is asked to end with it.
+ * Starts a session and waits until its port is open. The session ends with this process, by a signal too.
  *
  * @throws UserError where the `aws` command or its plugin is missing
  * @throws Error where the session does not come about, with its own words
  */
-export async function startSession(machine: string, place: Place): Promise<Session> {
+export async function startSession(end: SessionEnd, place: Place): Promise<Session> {
   const port = await freePort();
-  // A process group of its own, because `aws` does not hand signals on to the plugin, which alone ends a session well.
-  const child = spawn(AWS_COMMAND, sessionArguments(machine, port, place), {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const gone = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-    child.once('error', () => resolve());
-  });
+  // A group, because `aws` does not hand signals on to the plugin, which alone ends a session well.
+  const { child, close } = startGroup(AWS_COMMAND, sessionArguments(end, port, place));
   let failure: NodeJS.ErrnoException | undefined;
   child.once('error', (error) => {
     failure = error;
@@ -63,15 +61,6 @@ export async function startSession(machine: string, place: Place): Promise<Sessi
       said = (said + text).slice(-2_000);
     });
   }
-  const endWithMe = (): void => signalGroup(child, 'SIGINT');
-  process.once('exit', endWithMe);
-  const close = async (): Promise<void> => {
-    signalGroup(child, 'SIGINT');
-    const late = setTimeout(() => signalGroup(child, 'SIGKILL'), CLOSE_WITHIN_MS);
-    await gone;
-    clearTimeout(late);
-    process.off('exit', endWithMe);
-  };
   for (const deadline = performance.now() + OPEN_WITHIN_MS; ; ) {
     if (await isOpen(port)) return { port, close };
     if (failure) throw failure.code === 'ENOENT' ? noCommand() : failure;
@@ -93,15 +82,6 @@ function noPlugin(): UserError {
     problem: 'is not installed',
     remedy: "install the AWS CLI's Session Manager plugin, or forward the ports another way and give --forwarded",
   });
-}
-
-function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined || exitCode !== null || signalCode !== null) return;
-  try {
-    process.kill(-pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 function isOpen(port: number): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { calleesByService } from '../model/call-graph';
 import { STATE } from '../model/contract';
 import type { DeployedInstance, Deployment } from '../model/deployment';
 import type { TopologyEdit } from '../model/edit-topology';
@@ -10,7 +11,7 @@ import { UserError } from '../model/user-error';
 import { askControl, readKey } from './control-client';
 import { readDeployment } from './deployments';
 import { type ChangeReport, giveSlices } from './give-slices';
-import { calleesByService, slicePath } from './state-folder';
+import { slicePath } from './state-folder';
 
 /** Another change is being made: to be tried again soon. */
 export class ChangeUnderWayError extends UserError {

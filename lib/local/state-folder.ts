@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { calleesByService } from '../model/call-graph';
 import { STATE } from '../model/contract';
 import type { Deployment } from '../model/deployment';
 import { sliceOf } from '../model/slice';
@@ -61,10 +62,6 @@ export function makeStateFolder(cwd: string, id: string, topology: Topology): St
 /** File of a service's slice below a deployment's folder. */
 export function slicePath(folder: string, service: string): string {
   return join(folder, STATE.slices, `${service}.json`);
-}
-
-export function calleesByService({ services }: Topology): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(Object.values(services).map(({ name, callees }) => [name, callees]));
 }
 
 /** Runs what writes to the folder, and makes a refusal of the file system a `UserError`. */

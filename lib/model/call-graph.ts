@@ -1,4 +1,5 @@
 import { meanCount } from './distribution';
+import type { CallGraph } from './itinerary';
 import type { CallStep, Endpoint, SendStep, Step, Topology } from './topology';
 import { type Edge, expectedVisits } from './visits';
 
@@ -6,6 +7,11 @@ import { type Edge, expectedVisits } from './visits';
 export interface ExpectedRequest {
   readonly step: CallStep | SendStep;
   readonly expected: number;
+}
+
+/** What itineraries are held against; see `ENVIRONMENT.graph`. */
+export function calleesByService({ services }: Topology): CallGraph {
+  return Object.fromEntries(Object.values(services).map(({ name, callees }) => [name, callees]));
 }
 
 /** How an endpoint is named as a node of the call graph: as a callee is written. */

@@ -129,6 +129,11 @@ export function logGroupName(topology: string): string {
   return `/microcosm/${topology}`;
 }
 
+/** Parameter of Systems Manager that says where the calls of the topology are, as `bucket/key`. */
+export function graphParameterName(topology: string): string {
+  return `/microcosm/${topology}/graph`;
+}
+
 /** Outputs of the stack that traffic is directed by. */
 export const STACK_OUTPUTS = {
   edgeUrl: 'EdgeUrl',
@@ -136,6 +141,8 @@ export const STACK_OUTPUTS = {
   topologyHash: 'TopologyHash',
   /** ARN of the secret with the key of live faults; only where they are switched on. */
   faultKey: 'FaultKeyArn',
+  /** `on`; only where itineraries and overlays are let in at the edge. */
+  publicFaults: 'PublicFaults',
 } as const;
 
 /** Tags of a machine that say what it bears. */

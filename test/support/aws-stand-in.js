@@ -1,25 +1,28 @@
 // Stands in for the `aws` command: reads a secret out of a file, and forwards ports for real. As the true one does, it leaves the
-// forwarding to a plugin, a process of its own, and ignores the signals that end that.
+// forwarding to a plugin, a process of its own, and ignores the signals that end that, from before the plugin is there.
 const { spawn } = require('node:child_process');
 const { appendFileSync, readFileSync } = require('node:fs');
 const { connect, createServer } = require('node:net');
 
 const args = process.argv.slice(2);
 const option = (name) => args[args.indexOf(name) + 1];
-const { secret, key, ports, log, plugin } = JSON.parse(readFileSync(process.env.AWS_STAND_IN, 'utf8'));
+const { secret, key, ports, log, plugin, slowMs } = JSON.parse(readFileSync(process.env.AWS_STAND_IN, 'utf8'));
+appendFileSync(`${log}.pids`, `${process.pid}\n`);
 
-function forward(machine, from) {
+function forward(machine, from, to) {
   const server = createServer((client) => {
-    const host = connect(ports[machine], '127.0.0.1');
+    const host = connect(ports[machine][to], '127.0.0.1');
     client.pipe(host).pipe(client);
     client.on('error', () => host.destroy());
     host.on('error', () => client.destroy());
   });
   server.listen(from, '127.0.0.1', () => process.stdout.write(`Port ${from} opened\nWaiting for connections...\n`));
+  // Nobody may be left to read it.
+  process.stdout.on('error', () => {});
   process.on('SIGINT', () => process.exit(0));
 }
 
-if (args[0] === 'plugin') forward(args[1], Number(args[2]));
+if (args[0] === 'plugin') forward(args[1], Number(args[2]), args[3]);
 else {
   appendFileSync(log, `${JSON.stringify(args)}\n`);
   if (args[0] === 'secretsmanager') {
@@ -38,10 +41,11 @@ else {
     process.exit(254);
   } else {
     process.on('SIGINT', () => {});
-    const { localPortNumber } = JSON.parse(option('--parameters'));
-    const child = spawn(process.execPath, [__filename, 'plugin', option('--target'), localPortNumber[0]], {
-      stdio: 'inherit',
-    });
-    child.on('exit', (code) => process.exit(code));
+    const { localPortNumber, portNumber } = JSON.parse(option('--parameters'));
+    const way = [option('--target'), localPortNumber[0], portNumber[0]];
+    setTimeout(() => {
+      const child = spawn(process.execPath, [__filename, 'plugin', ...way], { stdio: 'inherit' });
+      child.on('exit', (code) => process.exit(code));
+    }, slowMs);
   }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { askControl, readKey } from '../../lib/local/control-client';
 import { type LocalRun, launch } from '../../lib/local/launch';
-import { PORTS, STACK_OUTPUTS, stackName } from '../../lib/model/contract';
+import { HEADERS, ITINERARY, PORTS, STACK_OUTPUTS, stackName } from '../../lib/model/contract';
 import { loadTopology } from '../../lib/model/load-topology';
 import { hashValue } from '../../lib/model/slice';
+import { signToken } from '../../lib/model/token';
 import { fakeCloudFormation } from '../support/fake-cloudformation';
 
 const ROOT = join(__dirname, '..', '..');
@@ -21,10 +22,12 @@ interface World {
   fault(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Ended>;
   /** `tools/load.ts` with the same topology. */
   load(args: readonly string[]): Promise<Ended>;
-  /** `fault`, without waiting for its end. */
-  start(args: readonly string[]): ChildProcess;
+  /** A tool, without waiting for its end. */
+  start(name: 'fault' | 'load', args: readonly string[]): ChildProcess;
   /** Each call of the `aws` command. */
   calls(): readonly (readonly string[])[];
+  /** Processes of the `aws` command and its plugin that there are still. */
+  left(): readonly number[];
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -40,6 +43,9 @@ interface Options {
   readonly nested?: boolean;
   /** Leads every session to this port instead. */
   readonly leadsTo?: number;
+  /** How long the `aws` command takes no interrupt before its plugin is there. */
+  readonly slowMs?: number;
+  readonly publicFaults?: boolean;
   /** Instances without a session. */
   readonly unreachable?: readonly string[];
 }
@@ -56,14 +62,15 @@ const SCENARIOS = {
 
 /** A topology that runs here, behind a stack and an `aws` command that make it look like one on AWS. */
 async function world(t: ExecutionContext, options: Options = {}): Promise<World> {
-  const { faultKey = SECRET, plugin = true, nested = false, unreachable = [], leadsTo } = options;
+  const { faultKey = SECRET, plugin = true, nested = false, unreachable = [], leadsTo, slowMs = 0 } = options;
+  const { publicFaults = false } = options;
   const cwd = mkdtempSync(join(tmpdir(), 'microcosm-fault-'));
   t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
   const file = join(cwd, 'pair.json');
   const services = { web: { edge: true, replicas: 2, calls: ['back'] }, back: {} };
   writeFileSync(file, JSON.stringify({ name: 'pair', services, scenarios: SCENARIOS }));
   const topology = loadTopology(file);
-  const run = await launch(topology, { cwd });
+  const run = await launch(topology, { cwd, publicFaults });
   t.teardown(() => run.kill());
   const key = readKey(run.folder);
 
@@ -73,6 +80,7 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
     [STACK_OUTPUTS.edgeUrl]: run.url,
     [STACK_OUTPUTS.topologyHash]: hashValue(topology),
     ...(faultKey !== '' && { [STACK_OUTPUTS.faultKey]: faultKey }),
+    ...(publicFaults && { [STACK_OUTPUTS.publicFaults]: 'on' }),
   };
   const endpoint = await fakeCloudFormation(t, { name: stackName('pair'), outputs, hosts, nested });
 
@@ -83,14 +91,17 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
   writeFileSync(aws, `#!/bin/sh\nexec ${process.execPath} ${standIn} "$@"\n`);
   chmodSync(aws, 0o755);
   const log = join(cwd, 'aws.log');
-  writeFileSync(log, '');
+  for (const path of [log, `${log}.pids`]) writeFileSync(path, '');
   const ports = Object.fromEntries(
     hosts
       .filter(({ instance }) => !unreachable.includes(instance))
-      .map(({ machine, controlPort }) => [machine, leadsTo ?? controlPort]),
+      .map(({ machine, controlPort, meshPort }) => [
+        machine,
+        { [PORTS.control]: leadsTo ?? controlPort, [PORTS.mesh]: meshPort },
+      ]),
   );
   const settings = join(cwd, 'stand-in.json');
-  writeFileSync(settings, JSON.stringify({ secret: SECRET, key, ports, log, plugin }));
+  writeFileSync(settings, JSON.stringify({ secret: SECRET, key, ports, log, plugin, slowMs }));
 
   const environment = {
     PATH: `${programs}:${process.env.PATH}`,
@@ -113,17 +124,15 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
       );
     });
   const fault: World['fault'] = ([action = '', ...args], more) => tool('fault.ts', [action, file, ...args], more);
-  const start: World['start'] = ([action = '', ...args]) => {
-    const command = ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'fault.ts'), action, file, ...args];
+  const start: World['start'] = (name, args) => {
+    const words = name === 'fault' ? [args[0] as string, file, ...args.slice(1)] : [file, ...args];
+    const command = ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', `${name}.ts`), ...words];
     return spawn(process.execPath, command, { cwd, env: environment, stdio: 'ignore' });
   };
   const load: World['load'] = (args) => tool('load.ts', [file, ...args]);
-  const calls = () =>
-    readFileSync(log, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as readonly string[]);
-  return { run, key, fault, start, load, calls, environment };
+  const calls = () => linesOf(log).map((line) => JSON.parse(line) as readonly string[]);
+  const left = () => linesOf(`${log}.pids`).map(Number).filter(lives);
+  return { run, key, fault, start, load, calls, left, environment };
 }
 
 const ADD = ['add', '--service', 'web', '--type', 'error', '--arg', 'status=418', '--for', '5m', '--id', 'teapot'];
@@ -225,20 +234,43 @@ test('a command that is interrupted leaves no session behind', async (t) => {
     for (const socket of sockets) socket.destroy();
     silent.close();
   });
-  const { start, calls } = await world(t, { leadsTo: (silent.address() as AddressInfo).port });
-  const child = start(['list', '--aws', '--start']);
+  const { start, calls, left } = await world(t, { leadsTo: (silent.address() as AddressInfo).port });
+  const child = start('fault', ['list', '--aws', '--start']);
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   // Each session's port is tried once, then asked through.
   while (sockets.length < 6 && child.exitCode === null) await delay(50);
   child.kill('SIGINT');
   t.is(await ended, 130);
-  const sessions = calls().filter(([service]) => service === 'ssm');
-  t.is(sessions.length, 3);
-  for (const args of sessions) {
-    const port = Number(JSON.parse(args.at(-1) ?? '{}').localPortNumber[0]);
-    for (let i = 0; i < 100 && (await isOpen(port)); i++) await delay(50);
-    t.false(await isOpen(port));
+  t.is(calls().filter(([service]) => service === 'ssm').length, 3);
+  while (left().length > 0) await delay(50);
+  t.pass();
+});
+
+test('a session that is not there yet when its command is interrupted does not come after it', async (t) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const { start, calls, left } = await world(t, { slowMs: 700 });
+    const child = start('fault', ['list', '--aws', '--start']);
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    while (calls().filter(([service]) => service === 'ssm').length < 3 && child.exitCode === null) await delay(20);
+    child.kill(signal);
+    t.is(await ended, { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
+    while (left().length > 0) await delay(50);
   }
+});
+
+test('a scenario that is interrupted twice during its first step leaves no session behind', async (t) => {
+  const { start, calls, left } = await world(t, { slowMs: 2_000 });
+  const child = start('load', ['--aws', '--scenario', 'teapot']);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  while (calls().filter(([service]) => service === 'ssm').length < 3 && child.exitCode === null) await delay(20);
+  child.kill('SIGINT');
+  while (child.exitCode === null) {
+    // Two at one time count as one.
+    await delay(600);
+    child.kill('SIGINT');
+  }
+  t.is(await ended, 130);
+  while (left().length > 0) await delay(50);
 });
 
 test('what is missing is said in one line: switch, secret, command, plugin', async (t) => {
@@ -266,6 +298,23 @@ test('what is missing is said in one line: switch, secret, command, plugin', asy
   t.is(without.code, 2);
   t.regex(without.stderr, /^--start: goes with --aws only; /);
 });
+
+function linesOf(path: string): readonly string[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** One that nobody has waited for yet does not. */
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const stat = `/proc/${pid}/stat`;
+  return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, 'utf8'));
+}
 
 function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -296,4 +345,95 @@ test('a scenario with faults is refused before any traffic where live faults are
   const refused = await load(['--aws', '--scenario', 'teapot']);
   t.is(refused.code, 2);
   t.regex(refused.stderr, /live faults are switched off in this deployment; deploy it again with -c faults=true/);
+});
+
+/** A file of JSON in the world's folder, by its path. */
+function written(name: string, value: object, { run }: World): string {
+  const path = join(run.folder, name);
+  writeFileSync(path, JSON.stringify(value));
+  return path;
+}
+
+const STOPS = {
+  designation: 'web',
+  faults: { before: [{ type: 'latency', args: { delay: 30 } }] },
+  payload: { designation: 'back' },
+};
+const TEAPOT = [{ service: 'back', type: 'error', at: 'before', args: { status: 418 } }];
+
+test('where the edge is shut, an itinerary goes through a session to a host, and nothing else lets it in', async (t) => {
+  const shut = await world(t);
+  const { run, key, fault, load, calls, left } = shut;
+  const file = written('itinerary.json', STOPS, shut);
+  const overlay = written('overlay.json', TEAPOT, shut);
+  for (const args of [
+    ['itinerary', file],
+    ['token', '--body', file],
+    ['overlay', overlay],
+  ]) {
+    const { code, stderr } = await fault([...args, '--aws']);
+    t.is(code, 2);
+    t.regex(
+      stderr,
+      /^pair: itineraries and overlays are switched off at the edge; .*-c faults=true -c publicFaults=true/,
+    );
+  }
+  t.is((await load(['--aws', '--overlay', overlay, '--requests', '1'])).code, 2);
+  t.deepEqual(calls(), [], 'the key is not even read');
+  const body = readFileSync(file, 'utf8');
+  const token = signToken(key, { purpose: 'itinerary', topology: 'pair', body }, Date.now() + 60_000);
+  const headers = { 'content-type': ITINERARY.contentType, [HEADERS.token]: token };
+  t.is((await fetch(run.url, { method: 'POST', headers, body })).status, 403);
+
+  const sent = await fault(['itinerary', file, '--aws', '--start', '--json']);
+  t.is(sent.code, 0, sent.stderr);
+  t.like(JSON.parse(sent.stdout), { status: 200, answer: { error: null } });
+  t.true(JSON.parse(sent.stdout).tookMs >= 30);
+  while (left().length > 0) await delay(50);
+  const beyond = { designation: 'back', payload: { designation: 'web' } };
+  const refused = await fault(['itinerary', written('beyond.json', beyond, shut), '--aws', '--start']);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /declares no call from back to web/);
+});
+
+test('a token, or a header, for a port that leads past the edge comes with the command that opens it', async (t) => {
+  const shut = await world(t);
+  const { run, fault } = shut;
+  const web = run.deployment.instances.find(({ instance }) => instance === 'web-1');
+  const port = String(web?.meshPort);
+  const file = written('itinerary.json', STOPS, shut);
+  const made = await fault(['token', '--body', file, '--aws', '--forwarded', '--first-port', port]);
+  t.is(made.code, 0, made.stderr);
+  t.regex(
+    made.stderr,
+    /^Beside it: aws ssm start-session .*"portNumber":\["8080"\],"localPortNumber":\["\d+"\].* # web-1\n$/,
+  );
+  const answer = await new Promise((resolve) =>
+    execFile('sh', ['-c', `${made.stdout.trim()} -s`], (_, out) => resolve(out)),
+  );
+  t.is(answer, '{"error":null}');
+  const header = await fault(['overlay', written('overlay.json', TEAPOT, shut), '--aws', '--forwarded']);
+  const baggage = header.stdout.replace('baggage: ', '').trim();
+  t.is((await fetch(`http://127.0.0.1:${port}/`, { headers: { baggage } })).status, 502);
+  t.is((await fetch(run.url, { headers: { baggage } })).status, 403);
+});
+
+test('where the edge is open, itineraries and overlays go to it, and no session is opened', async (t) => {
+  const open = await world(t, { publicFaults: true });
+  const { fault, load, calls } = open;
+  const file = written('itinerary.json', STOPS, open);
+  const sent = await fault(['itinerary', file, '--aws']);
+  t.is(sent.code, 0, sent.stderr);
+  t.regex(sent.stdout, /^200 after \d+ ms: \{"error":null\}\nTimeline: /);
+  const overlay = written('overlay.json', TEAPOT, open);
+  const run = await load(['--aws', '--overlay', overlay, '--requests', '3', '--rate', '50', '--json']);
+  t.is(run.code, 0, run.stderr);
+  t.deepEqual(JSON.parse(run.stdout).figures.statuses, { '502': 3 });
+  const nowhere = await fault(['itinerary', file, '--aws', '--url', 'http://127.0.0.1:9']);
+  t.is(nowhere.code, 1);
+  t.regex(nowhere.stdout, /^no answer: .*, after \d+ ms\n/);
+  t.deepEqual(
+    calls().filter(([service]) => service === 'ssm'),
+    [],
+  );
 });

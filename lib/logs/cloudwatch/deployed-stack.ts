@@ -15,6 +15,8 @@ export interface DeployedStack {
   readonly topologyHash: string;
   /** ARN of the secret with the key of live faults; null where they are switched off. */
   readonly faultKey: string | null;
+  /** Whether its edge lets itineraries and overlays in. */
+  readonly publicFaults: boolean;
 }
 
 /** The outputs tell of what runs only between two changes. */
@@ -86,5 +88,6 @@ function read({ StackStatus, Outputs = [] }: Stack, topology: string, region: st
     edgeUrl: output(STACK_OUTPUTS.edgeUrl),
     topologyHash: output(STACK_OUTPUTS.topologyHash),
     faultKey: found(STACK_OUTPUTS.faultKey) ?? null,
+    publicFaults: found(STACK_OUTPUTS.publicFaults) === 'on',
   };
 }
