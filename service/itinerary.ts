@@ -45,8 +45,10 @@ export function itineraries({ access, guarded, forbidden }: ItineraryParts): Iti
       return { status: 413, kind: 'BAD_REQUEST', message: `the body is above ${LIMITS.bodyBytes} bytes` };
     }
     try {
-      const graph = readGraph(access?.graph);
-      const itinerary = parseItinerary(JSON.parse(body.toString('utf8')), slice.service.name, graph);
+      const { name, callees } = slice.service;
+      // Of its own calls a node knows first: what has just changed may not stand in the file yet.
+      const graph = { ...readGraph(access?.graph), [name]: callees };
+      const itinerary = parseItinerary(JSON.parse(body.toString('utf8')), name, graph);
       const logged = loggedItinerary(itinerary, body.toString('utf8'));
       const expiresAt = tokenExpiry(single(request.headers[HEADERS.token]) as string) as number;
       const tokenFor = (text: string): string => (guarded as Guard).sign('itinerary', text, expiresAt);

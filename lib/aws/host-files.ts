@@ -39,6 +39,7 @@ function contractScript(): string {
     CONFIG_DIR: HOST.configFolder,
     SLICE_FILE: HOST.slice,
     KEY_FILE: HOST.key,
+    GRAPH_FILE: HOST.graph,
     LOG_DIR: HOST.logFolder,
     LOG_FILE: HOST.log,
     AGENT_STATE: HOST.agentState,
@@ -65,6 +66,7 @@ function contractScript(): string {
     ENV_MESH_PORT: ENVIRONMENT.meshPort,
     ENV_EDGE_PORT: ENVIRONMENT.edgePort,
     ENV_CLOCK: ENVIRONMENT.clock,
+    ENV_PUBLIC_FAULTS: ENVIRONMENT.publicFaults,
   };
   return Object.entries(values)
     .map(([name, value]) => `${name}='${value}'\n`)
@@ -77,8 +79,11 @@ function fillIn(content: string): string {
     .replaceAll('@ENV_KEY@', ENVIRONMENT.key)
     .replaceAll('@ENV_CONTROL_PORT@', ENVIRONMENT.controlPort)
     .replaceAll('@ENV_LIVE_SLICE@', ENVIRONMENT.liveSlice)
+    .replaceAll('@ENV_GRAPH@', ENVIRONMENT.graph)
     .replaceAll('@CONTROL_PORT@', String(PORTS.control))
     .replaceAll('@KEY_FILE@', HOST.key)
+    .replaceAll('@GRAPH_FILE@', HOST.graph)
+    .replaceAll('@GRAPH_SECONDS@', String(HOST_BOUNDS.graphSeconds))
     .replaceAll('@NODE_BINARY@', HOST.nodeBinary)
     .replaceAll('@STOP_SECONDS@', String(HOST_BOUNDS.stopSeconds))
     .replaceAll('@LOG_FILE@', HOST.log);

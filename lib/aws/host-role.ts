@@ -9,6 +9,8 @@ export interface HostRoleProps {
   readonly metricsNamespace: string;
   /** ARN of the secret with the key of live faults; null where there is none. */
   readonly faultKey: string | null;
+  /** ARN of the parameter that says where the topology's calls are; null where there is none. */
+  readonly graph: string | null;
 }
 
 /**
@@ -19,7 +21,7 @@ export class HostRole extends Construct {
   readonly arn: string;
   readonly profileName: string;
 
-  constructor(scope: Construct, id: string, { assets, logGroup, metricsNamespace, faultKey }: HostRoleProps) {
+  constructor(scope: Construct, id: string, { assets, logGroup, metricsNamespace, faultKey, graph }: HostRoleProps) {
     super(scope, id);
     const group = `arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${logGroup}`;
     const statements = [
@@ -46,6 +48,7 @@ export class HostRole extends Construct {
       ...(faultKey === null
         ? []
         : [new iam.PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [faultKey] })]),
+      ...(graph === null ? [] : [new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [graph] })]),
     ];
     const role = new iam.CfnRole(this, 'Role', {
       assumeRolePolicyDocument: {

@@ -5,6 +5,8 @@ export const HOST = {
   slice: '/etc/microcosm/slice.json',
   /** Root's alone; only where live faults are switched on. */
   key: '/etc/microcosm/key',
+  /** The callees of every service; only where live faults are switched on. */
+  graph: '/etc/microcosm/graph.json',
   logFolder: '/var/log/microcosm',
   log: '/var/log/microcosm/events.log',
   /** Where the agent remembers what of the log it has delivered. */
@@ -26,4 +28,9 @@ export const HOST_BOUNDS = {
   readySeconds: 900,
   /** How long systemd waits before it kills the node, which itself stops waiting for work after 10 s. */
   stopSeconds: 30,
+  /**
+   * How long a host may hold to calls that a deployment has changed. Two thousand hosts, the most of a topology, so stay below
+   * half of the 40 reads of parameters a second that an account has.
+   */
+  graphSeconds: 120,
 } as const;

@@ -12,11 +12,13 @@ import {
   Tags,
 } from 'aws-cdk-lib';
 import * as logs from 'aws-cdk-lib/aws-logs';
+import { calleesByService } from '../model/call-graph';
 import { logGroupName, STACK_OUTPUTS, stackName } from '../model/contract';
 import { hashValue, sliceOf } from '../model/slice';
 import type { Service, Topology } from '../model/topology';
 import { Alarms } from './alarms';
 import { Dashboard } from './dashboard';
+import { DeployedGraph } from './deployed-graph';
 import { Discovery } from './discovery';
 import { Edge } from './edge';
 import { EventMetrics, metricsNamespace } from './event-metrics';
@@ -72,6 +74,7 @@ export class MicrocosmStack extends Stack {
     const notify = settings.email === null ? [] : [this.notification(topology.name, settings.email)];
     const key = settings.faults ? new FaultKey(this, 'FaultKey', topology.name) : null;
     const faultKey = key?.arn ?? null;
+    const graph = settings.faults ? this.deployedGraph(topology, assets) : null;
     const network = new Network(this, 'Network', { assets: assets.pattern, faultKey });
     const groups = makeMembers({ topology, network, groupScope: scopes.members, ruleScope: scopes.services });
     const discovery = new Discovery(this, 'Discovery', {
@@ -84,14 +87,16 @@ export class MicrocosmStack extends Stack {
       logGroup,
       metricsNamespace: namespace,
       faultKey,
+      graph: graph?.arn ?? null,
     });
     if (settings.operator !== null) key?.admitOnly([role.arn, settings.operator]);
     const world = {
       topology: topology.name,
       image,
       profileName: role.profileName,
-      ways: network.ways,
+      ways: [...network.ways, ...(graph === null ? [] : [graph.parameter])],
       faultKey,
+      publicFaults: settings.publicFaults,
       logGroup,
       metricsNamespace: namespace,
       bucket: assets.bucket,
@@ -162,6 +167,9 @@ export class MicrocosmStack extends Stack {
         'Secret with the key of live faults (tools/fault.ts --aws reads it)',
       );
     }
+    if (settings.publicFaults) {
+      this.output(STACK_OUTPUTS.publicFaults, 'on', 'The edge lets itineraries and overlays in, with a token');
+    }
     this.output('TimelineCommand', 'npx ts-node tools/timeline.ts <run-id>', 'Shows the flows of a run');
   }
 
@@ -175,6 +183,11 @@ export class MicrocosmStack extends Stack {
     });
     group.applyRemovalPolicy(RemovalPolicy.DESTROY);
     return group;
+  }
+
+  private deployedGraph(topology: Topology, assets: Assets): DeployedGraph {
+    const object = `${assets.bucket}/${assets.json('graph', calleesByService(topology))}`;
+    return new DeployedGraph(this, 'Graph', { topology: topology.name, object });
   }
 
   private notification(topology: string, email: string): string {

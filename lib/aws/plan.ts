@@ -64,7 +64,7 @@ const FIXED = {
 
 /** Settings that bring resources and cost of their own. */
 export interface PlanOptions {
-  /** Live faults switched on: a secret, and an endpoint to read it through. @default false */
+  /** Live faults switched on: a secret, an endpoint to read it through, and a parameter. @default false */
   readonly faults?: boolean;
 }
 
@@ -102,6 +102,7 @@ export function planOf(topology: Topology, { faults = false }: PlanOptions = {})
     'AWS::Logs::LogGroup': 1,
     'AWS::Logs::MetricFilter': FIXED.metricFilters,
     'AWS::Logs::QueryDefinition': FIXED.queries,
+    'AWS::SSM::Parameter': faults ? 1 : 0,
     'AWS::SecretsManager::Secret': faults ? 1 : 0,
     'AWS::ServiceDiscovery::Instance': instances,
     'AWS::ServiceDiscovery::PrivateDnsNamespace': 1,
@@ -117,7 +118,7 @@ export function planOf(topology: Topology, { faults = false }: PlanOptions = {})
     perReplica: FOOTPRINT.replica,
     quotas: quotas(topology, instances, alarms),
     faults: findLimitFaults(topology),
-    cost: cost(topology, { instances, alarms, endpoints, secrets: faults ? 1 : 0 }),
+    cost: cost(topology, { instances, alarms, endpoints, secrets: faults ? 1 : 0, parameters: faults ? 1 : 0 }),
   };
 }
 
@@ -142,9 +143,11 @@ function quotas(topology: Topology, instances: number, alarms: number): readonly
   ];
 }
 
+type Counted = 'instances' | 'alarms' | 'endpoints' | 'secrets' | 'parameters';
+
 function cost(
   topology: Topology,
-  { instances, alarms, endpoints, secrets }: Readonly<Record<'instances' | 'alarms' | 'endpoints' | 'secrets', number>>,
+  { instances, alarms, endpoints, secrets, parameters }: Readonly<Record<Counted, number>>,
 ): Cost {
   const services = Object.values(topology.services);
   const types = new Map<string, number>();
@@ -174,6 +177,7 @@ function cost(
     monthly('private hosted zone', 1, PRICES.hostedZoneMonth),
     monthly('dashboard', 1, PRICES.dashboardMonth),
     ...(secrets === 0 ? [] : [monthly('secret', secrets, PRICES.secretMonth)]),
+    ...(parameters === 0 ? [] : [monthly('standard parameter', parameters, PRICES.parameterMonth)]),
   ];
   return {
     items,

@@ -8,6 +8,7 @@ export const SOURCES = {
   list: "AWS's price list as copied by public projects on 2026-09-16 and 2026-10-08",
   page: "AWS's price pages of 2026-09-20 as quoted in the catalogue github.com/api-evangelist",
   guide: 'guides of 2026 that quote AWS (signoz.io, factualminds.com, and public cost models)',
+  docs: "copies of AWS's user guides, read in November 2026",
   undated: 'public tables that agree with each other and bear no date',
 } as const;
 
@@ -46,6 +47,8 @@ export const PRICES = {
   dashboardMonth: price(3, 'guide'),
   /** Secret, a month; reading it costs 0.05 $ for 10,000 times. */
   secretMonth: price(0.4, 'page'),
+  /** Standard parameter of Systems Manager, and what it takes to read it: no charge. */
+  parameterMonth: price(0, 'docs'),
   /** Log ingestion, a GB. */
   logGb: price(0.5, 'guide'),
 } as const satisfies Readonly<Record<string, Price>>;

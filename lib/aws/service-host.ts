@@ -1,4 +1,4 @@
-import { Aws, CfnWaitCondition, CfnWaitConditionHandle, Fn, Stack } from 'aws-cdk-lib';
+import { Aws, type CfnResource, CfnWaitCondition, CfnWaitConditionHandle, Fn, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as servicediscovery from 'aws-cdk-lib/aws-servicediscovery';
@@ -17,9 +17,11 @@ export interface HostWorld {
   readonly image: Image;
   readonly profileName: string;
   /** Nothing can be installed before these exist. */
-  readonly ways: readonly ec2.CfnVPCEndpoint[];
+  readonly ways: readonly CfnResource[];
   /** ARN of the secret with the key of live faults; null where they are switched off. */
   readonly faultKey: string | null;
+  /** Whether the edge lets itineraries and overlays in. */
+  readonly publicFaults: boolean;
   readonly logGroup: string;
   readonly metricsNamespace: string;
   /** Bucket and keys of what the host fetches. */
@@ -66,6 +68,7 @@ export class ServiceHost extends Construct {
         files: `${bucket}/${world.filesKey}`,
         slice: `${bucket}/${props.sliceKey}`,
         faultKey,
+        publicFaults: world.publicFaults,
         signalUrl,
       });
     const constant = script('', '', '', world.faultKey === null ? null : '');

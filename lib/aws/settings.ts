@@ -16,6 +16,8 @@ export interface Settings {
   readonly retentionDays: number;
   /** Whether faults can be raised while the topology runs. */
   readonly faults: boolean;
+  /** Whether the edge lets itineraries and overlays in, with a token as everywhere. */
+  readonly publicFaults: boolean;
   /** ARN of the role or user that alone, beside the hosts, may read the key of live faults. */
   readonly operator: string | null;
 }
@@ -94,6 +96,16 @@ export function readSettings(context: (key: string) => unknown): Settings {
     `give a number of days that CloudWatch Logs takes: ${RETENTION_DAYS.join(', ')}`,
   );
   const liveFaults = check('faults', text('faults'), (value) => /^(true|false)$/.test(value), 'give true or false');
+  const publicFaults = check(
+    'publicFaults',
+    text('publicFaults'),
+    (value) => /^(true|false)$/.test(value),
+    'give true or false',
+  );
+  if (publicFaults === 'true' && liveFaults !== 'true') {
+    const remedy = 'switch live faults on with -c faults=true, or leave it out';
+    faults.push({ where: '-c publicFaults', problem: 'there is no key that tokens could be made with', remedy });
+  }
   const operator = check(
     'operator',
     text('operator'),
@@ -114,6 +126,7 @@ export function readSettings(context: (key: string) => unknown): Settings {
     email,
     retentionDays: retention === null ? DEFAULT_RETENTION_DAYS : Number(retention),
     faults: liveFaults === 'true',
+    publicFaults: publicFaults === 'true',
     operator,
   };
 }

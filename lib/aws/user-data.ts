@@ -1,3 +1,4 @@
+import { graphParameterName } from '../model/contract';
 import { HOST } from './host';
 
 export interface UserDataParts {
@@ -13,6 +14,8 @@ export interface UserDataParts {
   readonly slice: string;
   /** ARN of the secret with the key of live faults; null where they are switched off. */
   readonly faultKey: string | null;
+  /** Whether the edge lets itineraries and overlays in: of no concern to other hosts. */
+  readonly publicFaults: boolean;
   /** Pre-signed address that tells CloudFormation how it went. */
   readonly signalUrl: string;
 }
@@ -25,7 +28,7 @@ export function userData(parts: UserDataParts): string {
   return `#!/bin/bash
 set -Eeuo pipefail
 export AWS_DEFAULT_REGION='${parts.region}' INSTANCE='${parts.instance}' SERVICE='${parts.service}' TOPOLOGY='${parts.topology}'
-export EDGE=${parts.edge ? 1 : 0} LOG_GROUP='${parts.logGroup}' METRICS_NAMESPACE='${parts.metricsNamespace}'${parts.faultKey === null ? '' : ` FAULT_KEY_ARN='${parts.faultKey}'`}
+export EDGE=${parts.edge ? 1 : 0} LOG_GROUP='${parts.logGroup}' METRICS_NAMESPACE='${parts.metricsNamespace}'${faultSettings(parts)}
 export SIGNAL_URL='${parts.signalUrl}'
 trap 'curl -sf --retry 8 -X PUT -H Content-Type: --data-binary "{\\"Status\\":\\"FAILURE\\",\\"Reason\\":\\"$INSTANCE, phase fetch: line $LINENO ended with $?\\",\\"UniqueId\\":\\"$INSTANCE\\",\\"Data\\":\\"\\"}" "$SIGNAL_URL"' ERR
 mkdir -p ${HOST.programFolder} ${HOST.configFolder}
@@ -37,4 +40,10 @@ python3 -m zipfile -e host.zip .
 trap - ERR
 exec bash setup.sh
 `;
+}
+
+function faultSettings({ faultKey, publicFaults, topology, edge }: UserDataParts): string {
+  if (faultKey === null) return '';
+  const open = edge && publicFaults ? ' PUBLIC_FAULTS=on' : '';
+  return ` FAULT_KEY_ARN='${faultKey}' GRAPH_PARAMETER='${graphParameterName(topology)}'${open}`;
 }

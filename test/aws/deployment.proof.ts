@@ -3,7 +3,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DEFAULT_INSTANCE_TYPE } from '../../lib/aws/instance-types';
-import { instanceName, logGroupName, PORTS, RESERVED_PATHS, stackName } from '../../lib/model/contract';
+import { calleesByService } from '../../lib/model/call-graph';
+import {
+  graphParameterName,
+  instanceName,
+  logGroupName,
+  PORTS,
+  RESERVED_PATHS,
+  stackName,
+} from '../../lib/model/contract';
 import { loadTopology } from '../../lib/model/load-topology';
 import { hashValue, sliceOf } from '../../lib/model/slice';
 import type { Topology } from '../../lib/model/topology';
@@ -59,7 +67,7 @@ interface Found {
   readonly natGateways: number;
   readonly endpoints: readonly string[];
   readonly logGroups: readonly { readonly name: string; readonly retention: number | null }[];
-  readonly parameters: readonly string[];
+  readonly parameters: Readonly<Record<string, string>>;
   readonly assets: readonly {
     readonly key: string;
     readonly json?: unknown;
@@ -142,6 +150,7 @@ function hostsFetchTheirOwn({ found }: Deployed): void {
     assert.ok(userData.includes(`AWS_DEFAULT_REGION='${REGION}'`));
     const [files = '', slice = ''] = [...userData.matchAll(/^fetch '([^']+)'/gm)].map(([, path]) => path ?? '');
     assert.deepEqual(asset(slice).json, JSON.parse(JSON.stringify(sliceOf(shop, service.name))));
+    assert.ok(userData.includes(`GRAPH_PARAMETER='${graphParameterName('shop')}'`));
     const names = asset(files).files ?? [];
     for (const name of ['node.js', 'setup.sh', 'contract.sh', 'microcosm.service', 'agent.json']) {
       assert.ok(names.includes(name), `${name} is not among the host's files`);
@@ -195,7 +204,10 @@ function rulesAreTheCalls({ found }: Deployed): void {
 
 function logsParametersOutputs({ found }: Deployed): void {
   assert.deepEqual(found.logGroups, [{ name: logGroupName('shop'), retention: 30 }]);
-  assert.deepEqual(found.parameters, ['/cdk-bootstrap/hnb659fds/version']);
+  const { [graphParameterName('shop')]: graph = '', ...others } = found.parameters;
+  assert.deepEqual(Object.keys(others), ['/cdk-bootstrap/hnb659fds/version']);
+  const calls = found.assets.find(({ key }) => `${BUCKET}/${key}` === graph);
+  assert.deepEqual(calls?.json, calleesByService(shop), 'the parameter leads to the calls of the whole topology');
   assert.equal(found.outputs.TopologyHash, hashValue(shop));
   assert.equal(found.outputs.LogGroup, logGroupName('shop'));
   assert.equal(found.balancers.length, 1);

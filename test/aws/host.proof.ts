@@ -8,24 +8,37 @@ import { KEY_RECIPE } from '../../lib/aws/fault-key';
 import { HOST } from '../../lib/aws/host';
 import { writeHostFiles } from '../../lib/aws/host-files';
 import { userData } from '../../lib/aws/user-data';
-import { logGroupName, PORTS, RESERVED_PATHS } from '../../lib/model/contract';
-import type { Event } from '../../lib/model/event';
+import { calleesByService } from '../../lib/model/call-graph';
+import { graphParameterName, logGroupName, PORTS, RESERVED_PATHS } from '../../lib/model/contract';
 import { resolve } from '../../lib/model/resolve';
 import { sliceOf } from '../../lib/model/slice';
 import { KEY_TEXT } from '../../lib/model/token';
 import { checkAgentConfiguration } from './agent-rules';
 import { type BootedHost, bootHost, hostNetwork, hostTree } from './booted-host';
-import { command, type Finished, ROOT, succeed } from './command';
+import { command, ROOT, succeed } from './command';
+import { type Cluster, eventsOf, onHost } from './host-cluster';
+import { itineraryIsCarriedOut, newCallsAreKnown, overlayStrikes, shutEdgeRefuses } from './host-faults';
 import type { Signal, WorldSettings } from './host-world';
 import type { ProofGroup, Scene } from './proof';
 import { python, pythonModules } from './python';
 
-const topology = resolve({ services: { web: { edge: true, calls: ['cart'] }, cart: { replicas: 2 } } }, 'pair');
+const topology = resolve(
+  {
+    services: {
+      web: { edge: true, calls: ['cart'] },
+      desk: { edge: true, calls: ['web'] },
+      cart: { replicas: 2 },
+    },
+  },
+  'trio',
+);
 const WORLD = '10.77.0.1';
 const TIME = '169.254.169.123';
 const HOSTS = [
   { instance: 'web-1', service: 'web', address: '10.77.0.11' },
   { instance: 'cart-1', service: 'cart', address: '10.77.0.12' },
+  // An edge that lets no itinerary and no overlay in.
+  { instance: 'desk-1', service: 'desk', address: '10.77.0.14' },
 ] as const;
 /** Its slice is no slice, so its node can't start. */
 const BROKEN = { instance: 'cart-2', service: 'cart', address: '10.77.0.13' } as const;
@@ -73,20 +86,9 @@ const CHRONY = `server ${TIME} prefer iburst minpoll 0 maxpoll 1
 driftfile /var/lib/chrony/chrony.drift
 `;
 
-interface Cluster {
-  readonly key: string;
-  /** Asks the control interface of a host from within its network namespace, or from beside it. */
-  readonly ask: (instance: string, question: Question, from?: string) => Promise<Finished>;
-  readonly hosts: ReadonlyMap<string, BootedHost>;
-  readonly signals: readonly Signal[];
-  readonly request: () => Promise<{ readonly status: number; readonly body: string }>;
-}
-
-interface Question {
-  readonly purpose: string;
-  readonly body?: unknown;
-  readonly key?: string;
-}
+const CALLS = calleesByService(topology);
+/** Web calls nobody in the older one. */
+const GRAPHS = { whole: CALLS, older: { ...CALLS, web: [] } };
 
 let cluster: Cluster | undefined;
 const undo: (() => void | Promise<void>)[] = [];
@@ -134,7 +136,13 @@ async function boot({ note }: Scene): Promise<void> {
     ...server,
   ]);
 
-  const secret = await makeKey(network.center);
+  const emulator = await startApis(network.center);
+  const secret = await makeKey(emulator);
+  const deployGraph: Cluster['deployGraph'] = async (which) => {
+    const parameter = ['--name', graphParameterName(topology.name), '--value', `assets/${which}-graph.json`];
+    await emulator('ssm', 'put-parameter', '--type', 'String', '--overwrite', ...parameter);
+  };
+  await deployGraph('older');
   const modules = await pythonModules();
 
   const hosts = new Map<string, BootedHost>();
@@ -146,12 +154,13 @@ async function boot({ note }: Scene): Promise<void> {
       instance,
       service,
       topology: topology.name,
-      edge: service === 'web',
+      edge: service !== 'cart',
       logGroup: logGroupName(topology.name),
-      metricsNamespace: 'Microcosm/pair',
+      metricsNamespace: 'Microcosm/trio',
       files: 'assets/host.zip',
       slice: instance === BROKEN.instance ? 'assets/broken.json' : `assets/${service}.json`,
       faultKey: secret.arn,
+      publicFaults: service !== 'desk',
       signalUrl: `http://${WORLD}/signal/${instance}`,
     });
     const host = await bootHost({
@@ -175,20 +184,15 @@ async function boot({ note }: Scene): Promise<void> {
     const { code, stderr } = await host.run('systemctl start --no-block user-data.service');
     assert.equal(code, 0, stderr);
   }
-  const request = async (): Promise<{ status: number; body: string }> => {
-    const url = `http://${HOSTS[0].address}:${PORTS.edge}/`;
-    const args = [
-      'netns',
-      'exec',
-      network.center,
-      'curl',
-      '--silent',
-      '--max-time',
-      '20',
-      '--write-out',
-      '\n%{http_code}',
-    ];
-    const { stdout } = await command('ip', [...args, url]);
+  const request: Cluster['request'] = async (asked = { instance: 'web-1', port: PORTS.edge, from: 'balancer' }) => {
+    const { instance, port, path = `/${instance.split('-')[0]}/`, from, headers = {}, body } = asked;
+    const index = all.findIndex((host) => host.instance === instance);
+    const [place, address] =
+      from === 'itself' ? [`${prefix}h${index}`, '127.0.0.1'] : [network.center, all[index]?.address];
+    const args = ['netns', 'exec', place, 'curl', '--silent', '--max-time', '20', '--write-out', '\n%{http_code}'];
+    for (const [name, value] of Object.entries(headers)) args.push('--header', `${name}: ${value}`);
+    if (body !== undefined) args.push('--data-binary', '@-');
+    const { stdout } = await command('ip', [...args, `http://${address}:${port}${path}`], { input: body ?? '' });
     const lines = stdout.split('\n');
     return { status: Number(lines.at(-1)), body: lines.slice(0, -1).join('\n') };
   };
@@ -198,12 +202,14 @@ async function boot({ note }: Scene): Promise<void> {
     const program = [process.execPath, '-r', 'ts-node/register', join('test', 'aws', 'ask-control.ts')];
     return command('ip', ['netns', 'exec', `${prefix}h${index}`, ...program], { input: JSON.stringify(question) });
   };
-  cluster = { hosts, signals, request, ask, key: secret.key };
+  cluster = { topology, hosts, signals, request, ask, key: secret.key, deployGraph };
   note(`${all.length} hosts, each with systemd as process 1 in a network namespace of its own`);
 }
 
-/** A secret as the stack has it made, in the emulator's Secrets Manager. */
-async function makeKey(network: string): Promise<{ readonly arn: string; readonly key: string }> {
+type Emulator = (...args: readonly string[]) => Promise<string>;
+
+/** The APIs that hosts ask, by an emulator; resolves to the `aws` command for them. */
+async function startApis(network: string): Promise<Emulator> {
   const programs = await python();
   const log = inNamespace(
     network,
@@ -211,7 +217,7 @@ async function makeKey(network: string): Promise<{ readonly arn: string; readonl
     'ignore',
   );
   log.stdout?.resume();
-  const aws = async (...args: string[]): Promise<string> => {
+  const aws: Emulator = async (...args) => {
     const env = {
       AWS_ENDPOINT_URL: `http://${WORLD}:${EMULATOR_PORT}`,
       AWS_ACCESS_KEY_ID: 'proof',
@@ -231,6 +237,11 @@ async function makeKey(network: string): Promise<{ readonly arn: string; readonl
     ]);
     return code === 0 ? true : undefined;
   });
+  return aws;
+}
+
+/** A secret as the stack has it made. */
+async function makeKey(aws: Emulator): Promise<{ readonly arn: string; readonly key: string }> {
   const { passwordLength, excludeCharacters } = KEY_RECIPE;
   const recipe = ['--exclude-uppercase', '--exclude-punctuation', '--no-require-each-included-type'];
   const made = [
@@ -251,6 +262,9 @@ function prepareObjects(folder: string): Record<string, string> {
   for (const [name, value] of [
     ['web', sliceOf(topology, 'web')],
     ['cart', sliceOf(topology, 'cart')],
+    ['desk', sliceOf(topology, 'desk')],
+    ['whole-graph', GRAPHS.whole],
+    ['older-graph', GRAPHS.older],
     ['broken', { no: 'slice' }],
   ] as const) {
     const path = join(folder, `${name}.json`);
@@ -466,20 +480,6 @@ async function failureIsSignalled({ signals }: Cluster, { note }: Scene): Promis
   note(signal.reason);
 }
 
-async function onHost(hosts: Cluster['hosts'], instance: string, script: string) {
-  const host = hosts.get(instance);
-  assert.ok(host);
-  return host.run(script);
-}
-
-async function eventsOf(hosts: Cluster['hosts'], instance: string): Promise<readonly Event[]> {
-  const { stdout } = await onHost(hosts, instance, `cat ${HOST.log}`);
-  return stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Event);
-}
-
 export const hostProofs: ProofGroup = {
   title: 'The set-up script and the unit on booted hosts; stand-ins for dnf, S3 and the metadata service only',
   proofs: [
@@ -492,6 +492,19 @@ export const hostProofs: ProofGroup = {
       run: withCluster(keyIsTheNodesAlone),
     },
     { title: 'the control interface answers on loopback, to the key alone', run: withCluster(controlIsOnLoopback) },
+    {
+      title: 'an itinerary is carried out over the hosts, at an edge that is open and with a token',
+      run: withCluster(itineraryIsCarriedOut),
+    },
+    { title: "an overlay strikes the request's own flow, and no other", run: withCluster(overlayStrikes) },
+    {
+      title: 'an edge that is shut lets neither in, and says who asked; from the host itself both pass',
+      run: withCluster(shutEdgeRefuses),
+    },
+    {
+      title: 'a host learns of the calls that a deployment adds elsewhere, by its timer',
+      run: withCluster(newCallsAreKnown),
+    },
     { title: 'a node takes a live change', run: withCluster(changeIsTaken) },
     {
       title: 'a killed node is started again, says so, and keeps the live change',

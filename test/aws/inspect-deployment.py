@@ -103,7 +103,10 @@ json.dump(
             {"name": each["logGroupName"], "retention": each.get("retentionInDays")}
             for each in logs.describe_log_groups()["logGroups"]
         ],
-        "parameters": sorted(each["Name"] for each in ssm.describe_parameters()["Parameters"]),
+        "parameters": {
+            each["Name"]: ssm.get_parameter(Name=each["Name"])["Parameter"]["Value"]
+            for each in ssm.describe_parameters()["Parameters"]
+        },
         "assets": list(assets()),
     },
     sys.stdout,

@@ -8,6 +8,7 @@ import boto3
 stack_name, bucket = sys.argv[1], sys.argv[2]
 ec2, elb = boto3.client("ec2"), boto3.client("elbv2")
 cloudformation, logs, iam = boto3.client("cloudformation"), boto3.client("logs"), boto3.client("iam")
+ssm = boto3.client("ssm")
 
 machines = [each for group in ec2.describe_instances()["Reservations"] for each in group["Instances"]]
 vpcs = [each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"] if not each["IsDefault"]]
@@ -27,6 +28,11 @@ left = {
     "balancers": [each["DNSName"] for each in elb.describe_load_balancers()["LoadBalancers"]],
     "targetGroups": [each["TargetGroupName"] for each in elb.describe_target_groups()["TargetGroups"]],
     "logGroups": [each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]],
+    "parameters": [
+        each["Name"]
+        for each in ssm.describe_parameters()["Parameters"]
+        if not each["Name"].startswith("/cdk-bootstrap/")
+    ],
     "roles": [each["RoleName"] for each in iam.list_roles()["Roles"] if stack_name in each["RoleName"]],
     "profiles": [
         each["InstanceProfileName"]

@@ -9,7 +9,7 @@ import { python } from './python';
 const CDK = join(ROOT, 'node_modules', '.bin', 'cdk');
 const CERTIFICATE = 'arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0123456789ab';
 
-const FAULTS = ['faults=true', 'operator=arn:aws:iam::123456789012:role/operator'];
+const FAULTS = ['faults=true', 'publicFaults=true', 'operator=arn:aws:iam::123456789012:role/operator'];
 
 const SEVERAL_EDGES = {
   name: 'twofold',

@@ -1,8 +1,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { runCheck } from '../../lib/flows/conformance/check-run';
+import { askControl } from '../../lib/local/control-client';
 import { HEADERS, ITINERARY, LIMITS } from '../../lib/model/contract';
+import { connect } from '../../lib/model/edit-topology';
 import { resolve } from '../../lib/model/resolve';
 import { ADHOC_RUN } from '../../lib/model/run-id';
+import { sliceOf } from '../../lib/model/slice';
 import type { TopologySpec } from '../../lib/model/spec';
 import { signToken, type TokenScope } from '../../lib/model/token';
 import { type Ask, kinds, type Mesh, STACKS, spanEvents, startMesh } from './mesh';
@@ -111,6 +114,25 @@ test('routes are visited in order, each as often as its percent say', async (t) 
   const count = (step: string) => sent.filter((each) => each === step).length;
   t.deepEqual([count('itinerary:side#1'), count('itinerary:back#2'), count('itinerary:side#3')], [rounds, rounds, 0]);
   t.true(count('itinerary:back#4') > 10 && count('itinerary:back#4') < 50);
+});
+
+test('a node knows its own calls before the file of all calls does; begun at the mesh port, with the edge shut, it conforms', async (t) => {
+  const spec: TopologySpec = { name: 'duo', services: { web: { edge: true }, back: {}, side: { calls: ['back'] } } };
+  const topology = resolve(spec, 'duo');
+  const mesh = await startMesh(t, spec, [], { key: KEY, publicFaults: false });
+  const stops = { designation: 'web', payload: { designation: 'back' } };
+  t.is((await mesh.ask('web', { ...ask(stops), port: 'mesh' })).status, 400);
+  const slice = { ...sliceOf(connect({ from: 'web', to: 'back' })(topology), 'web'), epoch: 1 };
+  const port = mesh.nodes.get('web-1')?.controlPort as number;
+  const scope = { key: KEY, topology: 'duo' };
+  t.is((await askControl(port, 'PUT /slice', scope, { epoch: 1, slice })).status, 200);
+  t.is((await mesh.ask('web', { ...ask(stops), port: 'mesh' })).status, 200);
+
+  const check = runCheck({ run: ADHOC_RUN, topology, end: null });
+  for (const event of await mesh.events()) check.add(event);
+  const { departures, explained } = check.finish();
+  t.deepEqual(departures, []);
+  t.is(explained.itinerary, 3);
 });
 
 test('a fault that ends a stop ends the itinerary, with its status and reason', async (t) => {

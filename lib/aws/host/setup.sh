@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Turns a fresh Amazon Linux 2023 machine into one node of a topology. Started once by the user data, which sets
 #   INSTANCE SERVICE TOPOLOGY EDGE LOG_GROUP METRICS_NAMESPACE SIGNAL_URL
-# and, where live faults are switched on, FAULT_KEY_ARN,
+# and, where live faults are switched on, FAULT_KEY_ARN, GRAPH_PARAMETER and, at an edge that is open to them, PUBLIC_FAULTS,
 # and has put the slice where contract.sh says. Tells CloudFormation through SIGNAL_URL how it went, once: success when
 # the node answers its readiness check, or failure with the phase, the command and its last words.
 set -Eeuo pipefail
@@ -88,6 +88,7 @@ if "$NODE_BINARY" $NODE_FLAGS -e 0 2>/dev/null; then flags=$NODE_FLAGS; fi
   echo "$ENV_MESH_PORT=$MESH_PORT"
   if [[ $EDGE == 1 ]]; then echo "$ENV_EDGE_PORT=$EDGE_PORT"; fi
   echo "$ENV_CLOCK=chrony"
+  if [[ -n ${PUBLIC_FAULTS:-} ]]; then echo "$ENV_PUBLIC_FAULTS=$PUBLIC_FAULTS"; fi
   echo "NODE_FLAGS=$flags"
 } >"$CONFIG_DIR/node.env"
 
@@ -104,6 +105,15 @@ if [[ -n ${FAULT_KEY_ARN:-} ]]; then
     false
   fi
   install -D -m 0644 faults.conf /etc/systemd/system/microcosm.service.d/faults.conf
+
+  enter graph
+  {
+    echo "AWS_DEFAULT_REGION=$AWS_DEFAULT_REGION"
+    echo "GRAPH_PARAMETER=$GRAPH_PARAMETER"
+  } >"$CONFIG_DIR/graph.env"
+  attempt 18 10 bash fetch-graph.sh
+  install -m 0644 microcosm-graph.service microcosm-graph.timer /etc/systemd/system/
+  timers=microcosm-graph.timer
 fi
 
 enter clock
@@ -128,7 +138,8 @@ chown "$NODE_USER:" "$LOG_FILE"
 
 enter node
 systemctl daemon-reload
-systemctl enable --now microcosm.service microcosm-log-keeper.timer
+# shellcheck disable=SC2086
+systemctl enable --now microcosm.service microcosm-log-keeper.timer ${timers:-}
 
 enter ready
 ready() {

@@ -178,7 +178,7 @@ test('cdk-nag finds nothing that is not acknowledged, and the acknowledged findi
       ['who@example.com', false],
     ] as const) {
       const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'microcosm-nag-')) });
-      const settings = readSettings((key) => ({ topology: 'x', email, faults })[key]);
+      const settings = readSettings((key) => ({ topology: 'x', email, faults, publicFaults: faults })[key]);
       const hostFiles = writeHostFiles(app.outdir, { program: '' });
       const checked = new MicrocosmStack(app, { topology, settings, hostFiles });
       t.true(new AwsSolutionsChecks(app).validateScope(app).violations.length >= 5);
@@ -234,7 +234,18 @@ function unique<T>(value: T, index: number, list: readonly T[]): boolean {
 test('the guide has the saved queries word for word, and every setting', (t) => {
   const guide = readFileSync('docs/aws.md', 'utf8');
   for (const query of Object.values(QUERIES)) t.true(guide.includes(`\n${query}\n`), query);
-  for (const key of ['topology', 'as', 'image', 'certificate', 'clients', 'email', 'retention', 'faults', 'operator']) {
+  for (const key of [
+    'topology',
+    'as',
+    'image',
+    'certificate',
+    'clients',
+    'email',
+    'retention',
+    'faults',
+    'publicFaults',
+    'operator',
+  ]) {
     t.true(guide.includes(`\`-c ${key}=\``), key);
   }
 });

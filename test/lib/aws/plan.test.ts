@@ -17,9 +17,13 @@ for (const [name, topology] of [
     const counted = Object.keys(synthesise(topology, { faults: 'true' }).template.toJSON().Resources).length;
     const [plan, without] = [planOf(topology, { faults: true }), planOf(topology)];
     t.is(plan.resourceCount, counted);
-    t.is(plan.resourceCount, without.resourceCount + 2);
+    t.is(plan.resourceCount, without.resourceCount + 3);
     t.true(plan.cost.items.some(({ what }) => what === 'secret'));
     t.false(without.cost.items.some(({ what }) => what === 'secret'));
+    t.like(
+      plan.cost.items.find(({ what }) => what === 'standard parameter'),
+      { count: 1, hourlyUsd: 0 },
+    );
     t.true(plan.cost.hourlyUsd > without.cost.hourlyUsd + PRICES.interfaceEndpointHour.usd);
   });
 

@@ -14,6 +14,7 @@ test('a topology is all that has to be said; the edge is closed by default', (t)
     email: null,
     retentionDays: DEFAULT_RETENTION_DAYS,
     faults: false,
+    publicFaults: false,
     operator: null,
   });
 });
@@ -29,6 +30,7 @@ test('every setting is read', (t) => {
     email: 'who@example.com',
     retention: 7,
     faults: true,
+    publicFaults: true,
     operator: 'arn:aws:iam::123456789012:role/ops/Fault-Raiser',
   });
   t.deepEqual(settings, {
@@ -40,6 +42,7 @@ test('every setting is read', (t) => {
     email: 'who@example.com',
     retentionDays: 7,
     faults: true,
+    publicFaults: true,
     operator: 'arn:aws:iam::123456789012:role/ops/Fault-Raiser',
   });
   t.deepEqual(read({ topology: 'shop', image: 'latest' }).image, { kind: 'latest' });
@@ -56,6 +59,7 @@ test('every fault is named at once, with the value met and a remedy', (t) => {
         email: 'x',
         retention: 8,
         faults: 'yes',
+        publicFaults: 'open',
         operator: 'me',
       }),
     { instanceOf: UserError },
@@ -71,6 +75,7 @@ test('every fault is named at once, with the value met and a remedy', (t) => {
     '-c email',
     '-c retention',
     '-c faults',
+    '-c publicFaults',
     '-c operator',
   ]);
   const [useless, ...others] = t.throws(

@@ -35,6 +35,7 @@ async function boot(t: ExecutionContext, aws: string) {
     files: 'bucket/files.zip',
     slice: 'bucket/slice.json',
     faultKey: null,
+    publicFaults: false,
     signalUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/signal?a=b&c=d`,
   })
     .replaceAll('/opt/microcosm', join(place, 'opt'))
