@@ -1,13 +1,22 @@
 // Stands in for the `aws` command: reads a secret out of a file, and forwards ports for real. As the true one does, it leaves the
 // forwarding to a plugin, a process of its own, and ignores the signals that end that, from before the plugin is there.
+// All of it ends with the test, also with one that is cut off.
 const { spawn } = require('node:child_process');
 const { appendFileSync, readFileSync } = require('node:fs');
 const { connect, createServer } = require('node:net');
 
 const args = process.argv.slice(2);
 const option = (name) => args[args.indexOf(name) + 1];
-const { secret, key, ports, log, plugin, slowMs } = JSON.parse(readFileSync(process.env.AWS_STAND_IN, 'utf8'));
+const { secret, key, ports, log, plugin, slowMs, owner } = JSON.parse(readFileSync(process.env.AWS_STAND_IN, 'utf8'));
 appendFileSync(`${log}.pids`, `${process.pid}\n`);
+
+setInterval(() => {
+  try {
+    process.kill(owner, 0);
+  } catch {
+    process.exit(1);
+  }
+}, 500).unref();
 
 function forward(machine, from, to) {
   const server = createServer((client) => {

@@ -12,6 +12,7 @@ import { loadTopology } from '../../lib/model/load-topology';
 import { hashValue } from '../../lib/model/slice';
 import { signToken } from '../../lib/model/token';
 import { fakeCloudFormation } from '../support/fake-cloudformation';
+import { outcome } from '../support/tool';
 
 const ROOT = join(__dirname, '..', '..');
 const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:key-AbCdEf';
@@ -52,7 +53,7 @@ interface Options {
 
 const SCENARIOS = {
   teapot: {
-    load: { phases: [{ rate: 20, for: '6s' }] },
+    load: { phases: [{ rate: 20, for: '10m' }] },
     steps: [
       { at: '0s', name: 'teapot', fault: { service: 'web', type: 'error', at: 'before', args: { status: 418 } } },
     ],
@@ -101,7 +102,7 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
       ]),
   );
   const settings = join(cwd, 'stand-in.json');
-  writeFileSync(settings, JSON.stringify({ secret: SECRET, key, ports, log, plugin, slowMs }));
+  writeFileSync(settings, JSON.stringify({ secret: SECRET, key, ports, log, plugin, slowMs, owner: process.pid }));
 
   const environment = {
     PATH: `${programs}:${process.env.PATH}`,
@@ -127,7 +128,9 @@ async function world(t: ExecutionContext, options: Options = {}): Promise<World>
   const start: World['start'] = (name, args) => {
     const words = name === 'fault' ? [args[0] as string, file, ...args.slice(1)] : [file, ...args];
     const command = ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', `${name}.ts`), ...words];
-    return spawn(process.execPath, command, { cwd, env: environment, stdio: 'ignore' });
+    const child = spawn(process.execPath, command, { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    t.teardown(() => child.kill('SIGKILL'));
+    return child;
   };
   const load: World['load'] = (args) => tool('load.ts', [file, ...args]);
   const calls = () => linesOf(log).map((line) => JSON.parse(line) as readonly string[]);
@@ -173,7 +176,7 @@ test('--start opens sessions, does the work through them and ends them; the key 
 
 test('without --start the exact commands are printed; with them under way --forwarded does the work', async (t) => {
   const { run, fault, calls, environment } = await world(t, { nested: true });
-  const first = 20_000 + (process.pid % 20_000);
+  const first = await freePorts(4);
   const printed = await fault(['list', '--aws', '--first-port', String(first)]);
   t.is(printed.code, 0, printed.stderr);
   const commands = printed.stdout.trim().split('\n');
@@ -316,6 +319,34 @@ function lives(pid: number): boolean {
   return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, 'utf8'));
 }
 
+/** Resolves once the text stands on the command's stderr, or with its end. */
+function said(child: ChildProcess, text: string): Promise<void> {
+  let all = '';
+  return new Promise((resolve) => {
+    child.stderr?.on('data', (chunk) => {
+      all += chunk;
+      if (all.includes(text)) resolve();
+    });
+    child.once('close', () => resolve());
+  });
+}
+
+/** The first of so many ports in a row that are free, below those that systems give away by themselves. */
+async function freePorts(count: number): Promise<number> {
+  for (let first = 20_000 + (process.pid % 10_000); ; first += count) {
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+      .once('error', () => resolve(false))
+      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
 function isOpen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = openSocket(port, '127.0.0.1', () => {
@@ -327,15 +358,20 @@ function isOpen(port: number): Promise<boolean> {
 }
 
 test('a scenario raises its faults on AWS through sessions, and refuses what takes a deployment', async (t) => {
-  const { run, fault, load } = await world(t);
+  const { run, fault, load, start } = await world(t);
   const refused = await load(['--aws', '--scenario', 'growth', '--duration', '2s']);
   t.is(refused.code, 2);
   t.regex(refused.stderr, /grow changes the topology, .*npx cdk deploy -c topology=/);
 
-  const played = await load(['--aws', '--scenario', 'teapot', '--json']);
-  t.is(played.code, 0, played.stderr);
-  t.regex(played.stderr, /teapot: web error status=418 before \(epoch 1, 2 instances/);
-  t.true(JSON.parse(played.stdout).figures.statuses['418'] > 0);
+  const child = start('load', ['--aws', '--scenario', 'teapot', '--json']);
+  const played = outcome(child);
+  await said(child, 'teapot: ');
+  await delay(2_000);
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await played;
+  t.is(code, 0, stderr);
+  t.regex(stderr, /teapot: web error status=418 before \(epoch 1, 2 instances/);
+  t.true(JSON.parse(stdout).figures.statuses['418'] > 0);
   t.is((await fetch(run.url)).status, 200);
   t.regex((await fault(['list', '--aws', '--start'])).stdout, /web \(epoch 2\)\n$/);
 });

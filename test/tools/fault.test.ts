@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -37,17 +47,51 @@ interface Traffic {
 }
 
 async function traffic(t: ExecutionContext, ...args: string[]): Promise<Traffic> {
-  const { stdout, stderr, code } = await outcome(tool(t, 'load', 'duo', '--json', ...args));
+  return resultOf(t, tool(t, 'load', 'duo', '--json', ...args));
+}
+
+async function resultOf(t: ExecutionContext, load: ChildProcess): Promise<Traffic> {
+  const { stdout, stderr, code } = await outcome(load);
   t.is(code, 0, stderr);
   return JSON.parse(stdout) as Traffic;
 }
 
+/** Thirty requests a second until told to stop, as soon as the first have been handled. */
+async function startTraffic(t: ExecutionContext) {
+  const before = new Set(runs());
+  const load = tool(t, 'load', 'duo', '--json', '--rate', '30', '--duration', '1h');
+  const result = resultOf(t, load);
+  const started = () => runs().find((run) => !before.has(run) && handled(run, 'back-1').length > 0);
+  await until(() => started() !== undefined);
+  return {
+    run: started() as string,
+    async stop() {
+      load.kill('SIGINT');
+      await result;
+    },
+  };
+}
+
+/** Resolves once it holds; the test's own time-out is its bound. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+function runs(): readonly string[] {
+  const folder = join(cwd, STATE.runs);
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** Of what the instance has written by now; none where the run has no log of it yet. */
 function eventsOf(run: string, instance: string): readonly Event[] {
-  const lines = readFileSync(join(cwd, STATE.runs, run, `${instance}.log`), 'utf8')
-    .trim()
-    .split('\n');
+  const path = join(cwd, STATE.runs, run, `${instance}.log`);
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line) as Event);
 }
+
+const handled = (run: string, instance: string): readonly Event[] =>
+  eventsOf(run, instance).filter((each) => each.run === run && each.event === 'REQUEST_RECEIVED');
 
 const strikes = (run: string, id: string): readonly Event[] =>
   ['web-1', 'back-1', 'back-2'].flatMap((instance) =>
@@ -88,8 +132,7 @@ test.serial('each action has a help text, and what is asked wrongly is refused w
 test.serial(
   'a fault strikes until its time is over, the list shows it meanwhile, and the run has it in epochs.jsonl',
   async (t) => {
-    const running = traffic(t, '--rate', '30', '--duration', '10s');
-    await untilRun();
+    const { run, stop } = await startTraffic(t);
     const added = await fault(
       t,
       'add',
@@ -102,7 +145,7 @@ test.serial(
       '--at',
       'before',
       '--for',
-      '2s',
+      '5s',
       '--id',
       'short',
       '--json',
@@ -118,17 +161,15 @@ test.serial(
     );
     const listed = await fault(t, 'list');
     t.regex(listed.stdout, /^ {2}short: latency delay=7 before, (\d s left|over)$/m);
-    const { run } = await running;
+    const changes = () => eventsOf(run, 'back-1').filter(({ event }) => event === 'TOPOLOGY_CHANGED');
+    await until(() => changes().length > 0);
+    const slice = changes()[0]?.detail?.slice as Slice | undefined;
+    const expiry = Date.parse(slice?.service.faults[0]?.expiresAt ?? '');
+    await until(() => handled(run, 'back-1').some(({ timestamp }) => Date.parse(timestamp) > expiry));
+    await stop();
     const struck = strikes(run, 'short');
     t.true(struck.length > 0);
-    const changes = eventsOf(run, 'back-1').filter(({ event }) => event === 'TOPOLOGY_CHANGED');
-    const slice = changes[0]?.detail?.slice as Slice | undefined;
-    const expiry = Date.parse(slice?.service.faults[0]?.expiresAt ?? '');
     for (const { timestamp } of struck) t.true(Date.parse(timestamp) <= expiry);
-    const later = eventsOf(run, 'back-1').filter(
-      ({ event, timestamp }) => event === 'REQUEST_RECEIVED' && Date.parse(timestamp) > expiry,
-    );
-    t.true(later.length > 0, 'no request came after its end');
     t.regex(await conforms(t, run), /fault: latency/);
     const line = readFileSync(join(cwd, STATE.runs, run, STATE.epochs), 'utf8');
     t.deepEqual(JSON.parse(line), report);
@@ -153,7 +194,7 @@ test.serial('load brings an overlay along with every request, and the run confor
   writeFileSync(join(cwd, 'overlay.json'), JSON.stringify(rules));
   writeFileSync(join(cwd, 'wrong.json'), '[{"service":"back","type":"latenc","at":"before"},3]');
   const [{ run, total }, wrong] = await Promise.all([
-    traffic(t, '--requests', '20', '--rate', '20', '--overlay', 'overlay.json'),
+    traffic(t, '--requests', '20', '--rate', '20', '--seed', 'overlay', '--overlay', 'overlay.json'),
     outcome(tool(t, 'load', 'duo', '--overlay', 'wrong.json')),
   ]);
   t.is(total.answered, 20);
@@ -168,13 +209,32 @@ test.serial('load brings an overlay along with every request, and the run confor
 test.serial(
   'an injected crash starts the instance again, which the timeline shows and no flow contradicts',
   async (t) => {
-    const running = traffic(t, '--rate', '30', '--duration', '6s');
-    await untilRun();
-    const crash = await fault(t, 'add', '-s', 'back', '--instance', 'back-1', '-t', 'crash', '--for', '1s', '--json');
+    const { run, stop } = await startTraffic(t);
+    const crash = await fault(
+      t,
+      'add',
+      '-s',
+      'back',
+      '--instance',
+      'back-1',
+      '-t',
+      'crash',
+      '--for',
+      '4s',
+      '--id',
+      'boom',
+      '--json',
+    );
     t.is(crash.code, 0, crash.stderr);
-    const { run } = await running;
-    const ups = eventsOf(run, 'back-1').filter(({ event }) => event === 'SERVICE_UP');
-    t.true(ups.length >= 2);
+    const over = Date.now() + 4_000;
+    await until(() => strikes(run, 'boom').length > 0);
+    const lastUp = () => eventsOf(run, 'back-1').findLastIndex(({ event }) => event === 'SERVICE_UP');
+    await until(() => {
+      const since = eventsOf(run, 'back-1').slice(lastUp());
+      return since.some(({ run: id, timestamp }) => id === run && Date.parse(timestamp) > over);
+    });
+    await stop();
+    t.true(lastUp() > 0);
     const [shown, checked, labelled] = await Promise.all([
       outcome(tool(t, 'timeline', run)),
       conforms(t, run),
@@ -205,21 +265,3 @@ test.serial('without the key of the deployment nothing is raised', async (t) => 
   }
   t.is((await fetch(deployed.url)).status, 200);
 });
-
-/** Waits for the folder of a run that is under way. */
-async function untilRun(): Promise<void> {
-  const runs = (): number => {
-    try {
-      const folder = join(cwd, STATE.runs);
-      return readdirSync(folder).filter((run) => {
-        const records = readFileSync(join(folder, run, STATE.manifest), 'utf8')
-          .trim()
-          .split('\n');
-        return records.length === 1 && records[0] !== '';
-      }).length;
-    } catch {
-      return 0;
-    }
-  };
-  while (runs() === 0) await new Promise((resolve) => setTimeout(resolve, 50));
-}

@@ -29,7 +29,10 @@ const limited = (stack: object, concurrency?: object): TopologySpec =>
   ({
     name: 'guarded',
     defaults: stack,
-    services: { web: { edge: true, calls: [{ call: 'data', optional: true }] }, data: { latencyMs: 150, concurrency } },
+    services: {
+      web: { edge: true, calls: [{ call: 'data', optional: true }] },
+      data: { latencyMs: 1_500, concurrency },
+    },
   }) as TopologySpec;
 
 const broken = (stack: object, breaker?: object): TopologySpec =>
@@ -48,7 +51,7 @@ const crowded = (stack: object, bulkhead?: object): TopologySpec =>
     defaults: stack,
     services: {
       web: { edge: true, calls: [{ call: 'data', optional: true, retries: 1, bulkhead }] },
-      data: { latencyMs: 100 },
+      data: { latencyMs: 1_000 },
     },
   }) as TopologySpec;
 
