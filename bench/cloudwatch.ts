@@ -133,7 +133,6 @@ function serve({ rows, throttleEvery }: Settings): void {
       return [
         { field: '@timestamp', value: at },
         { field: '@ingestionTime', value: at },
-        { field: '@logStream', value: 'web-1/i-0123456789abcdef0' },
         { field: '@message', value: message },
         { field: '@ptr', value: `${from + index}` },
       ];

@@ -75,7 +75,6 @@ export async function fakeCloudWatch(t: ExecutionContext, options: FakeOptions):
           results: page.map(([row, index]) => [
             { field: '@timestamp', value: new Date(row.timestampMs).toISOString().replace('T', ' ').replace('Z', '') },
             { field: '@message', value: row.message },
-            { field: '@logStream', value: row.stream ?? 'web-1' },
             { field: '@ptr', value: `ptr${index}` },
           ]),
           ...(end < found.length && { nextToken: String(end) }),

@@ -8,7 +8,7 @@ import { parseManifest, parseRecord } from '../read-manifest';
 import { explainError, isRefused } from './explain-error';
 import { filterRows } from './filter-events';
 import { queryRows } from './insights';
-import { type LogRow, type RecordFilter, type TimeRange, wanted } from './log-row';
+import { type LogRow, type RecordFilter, type TimeRange, wantedBy } from './log-row';
 
 export interface CloudWatchOptions {
   readonly client: CloudWatchLogsClient;
@@ -138,8 +138,9 @@ function rowReader(logGroup: string, options: CloudWatchOptions): RowReader {
   return {
     logGroup,
     async *read(filter, range) {
+      const isWanted = wantedBy(filter);
       for await (const page of rows(filter, range)) {
-        const found = page.filter(({ message }) => wanted(message, filter));
+        const found = page.filter(({ message }) => isWanted(message));
         for (const { timestampMs, ingestedMs } of found) {
           if (ingestedMs === null) continue;
           const lateMs = ingestedMs - timestampMs;

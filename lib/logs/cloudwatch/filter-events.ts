@@ -29,20 +29,16 @@ export async function* filterRows(
         nextToken,
       }),
     );
-    const rows = (page.events ?? []).flatMap(({ eventId, timestamp, ingestionTime, logStreamName, message }) =>
-      eventId === undefined || timestamp === undefined || message === undefined
-        ? []
-        : {
-            id: eventId,
-            timestampMs: timestamp,
-            ingestedMs: ingestionTime ?? null,
-            stream: logStreamName ?? '',
-            message,
-          },
-    );
     const ids = new Set<string>();
-    const fresh = rows.filter(({ id }) => !previous.has(id) && !ids.has(id) && ids.add(id));
-    if (rows.length > 0) previous = new Set(rows.map(({ id }) => id));
+    const fresh: LogRow[] = [];
+    for (const { eventId, timestamp, ingestionTime, message } of page.events ?? []) {
+      if (eventId === undefined || timestamp === undefined || message === undefined) continue;
+      if (!previous.has(eventId) && !ids.has(eventId)) {
+        fresh.push({ timestampMs: timestamp, ingestedMs: ingestionTime ?? null, message });
+      }
+      ids.add(eventId);
+    }
+    if (ids.size > 0) previous = ids;
     onRows(fresh.length);
     if (fresh.length > 0) yield fresh;
     nextToken = page.nextToken;

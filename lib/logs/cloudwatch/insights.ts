@@ -90,7 +90,7 @@ async function runQuery(
     ...(manifestOnly ? ['ispresent(record)'] : []),
   ];
   const queryString = [
-    'fields @timestamp, @ingestionTime, @logStream, @message',
+    'fields @timestamp, @ingestionTime, @message',
     `filter ${conditions.join(' and ')}`,
     'sort @timestamp asc',
     `limit ${limit}`,
@@ -168,22 +168,16 @@ async function start(
 function rowsOf(results: readonly (readonly ResultField[])[]): LogRow[] {
   const rows: LogRow[] = [];
   for (const fields of results) {
-    let id: string | undefined;
     let message: string | undefined;
-    let stream = '';
     let timestampMs: number | undefined;
     let ingestedMs: number | null = null;
     for (const { field, value } of fields) {
       if (value === undefined) continue;
-      if (field === '@ptr') id = value;
-      else if (field === '@message') message = value;
+      if (field === '@message') message = value;
       else if (field === '@timestamp') timestampMs = parseTime(value);
       else if (field === '@ingestionTime') ingestedMs = parseTime(value);
-      else if (field === '@logStream') stream = value;
     }
-    if (id !== undefined && message !== undefined && timestampMs !== undefined) {
-      rows.push({ id, timestampMs, ingestedMs, stream, message });
-    }
+    if (message !== undefined && timestampMs !== undefined) rows.push({ timestampMs, ingestedMs, message });
   }
   return rows;
 }

@@ -1,11 +1,8 @@
 /** One event as CloudWatch Logs hands it out. */
 export interface LogRow {
-  /** Unique in the log group: Insights' `@ptr` or FilterLogEvents' event id. */
-  readonly id: string;
   /** Milliseconds since 1970: the time that the event carries, and when it arrived. */
   readonly timestampMs: number;
   readonly ingestedMs: number | null;
-  readonly stream: string;
   readonly message: string;
 }
 
@@ -25,7 +22,9 @@ export interface RecordFilter {
  * Whether a line is what was asked for. Asked again on this side, because not everything that speaks the protocol
  * filters, and a filter on text may let a mention through.
  */
-export function wanted(message: string, { run, manifestOnly }: RecordFilter): boolean {
-  if (run !== null && !message.includes(`"run":"${run}"`)) return false;
-  return !manifestOnly || /"record":"(start|scenario|step|end)"/.test(message);
+export function wantedBy({ run, manifestOnly }: RecordFilter): (message: string) => boolean {
+  const ofRun = `"run":"${run}"`;
+  return (message) =>
+    (run === null || message.includes(ofRun)) &&
+    (!manifestOnly || /"record":"(start|scenario|step|end)"/.test(message));
 }
