@@ -127,11 +127,13 @@ function describeDecision(record: number, { start, offsetMs }: Frame, { table, n
   const { words } = table;
   const meta = words[record] as number;
   const isCall = (flagsOf(meta) & FLAG.CALL) !== 0;
+  const repetition = words[record + WORD.REPETITION] as number;
   return {
     event: DECISIONS.get(kindOf(meta)) as SpanDecision['event'],
     offsetMs: round(offsetMs + Math.max(0, elapsedMs(table, start, record))),
     step: isCall ? textAt(words, names, record + WORD.STEP) : null,
     callee: isCall ? textAt(words, names, record + WORD.CALLEE) : null,
+    repetition: isCall && repetition !== NONE ? repetition : null,
     attempt: isCall ? (words[record + WORD.ATTEMPT] as number) >> 16 || null : null,
     figures: { ...extraOf(words, record).decision },
   };

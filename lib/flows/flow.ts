@@ -113,6 +113,7 @@ export interface SpanDecision {
   /** Of the call concerned; null for a decision about the request itself. */
   readonly step: string | null;
   readonly callee: string | null;
+  readonly repetition: number | null;
   readonly attempt: number | null;
   /** Figures that it rests on. */
   readonly figures: Readonly<Record<string, unknown>>;

@@ -50,6 +50,7 @@ export function hostileFlow(): Flow {
         offsetMs: 1,
         step: HOSTILE,
         callee: HOSTILE,
+        repetition: 0,
         attempt: 1,
         figures: { [HOSTILE]: HOSTILE },
       },

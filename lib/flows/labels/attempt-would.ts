@@ -29,7 +29,21 @@ export interface AttemptScene {
   drawn(leftMs: number): Would;
 }
 
-/** What would have become of an attempt. Where it would have ended as it did, it keeps the time that it took. */
+/** Whether anything that is taken away bears on an attempt. */
+export function isAttemptTouched({ calls, strikes }: LoggedAttempt, scene: AttemptScene): boolean {
+  const final = calls[calls.length - 1];
+  const child = final?.child ?? null;
+  return (
+    strikes.some(scene.isRemoved) ||
+    (child !== null && (scene.isTouched(child) || (scene.moved && scene.isCut(child)))) ||
+    (scene.moved && final?.error?.kind === 'DEADLINE')
+  );
+}
+
+/**
+ * What would have become of an attempt by itself. Where it would have ended as it did, it keeps the time that it took; one
+ * that was called off goes on to its own end.
+ */
 export function attemptWould(logged: LoggedAttempt | undefined, scene: AttemptScene): AttemptWould {
   const { leftMs, isRemoved } = scene;
   if (leftMs < 1) return { ms: 0, ok: false, deadline: true, basis: 'measured' };
@@ -39,12 +53,9 @@ export function attemptWould(logged: LoggedAttempt | undefined, scene: AttemptSc
   const final = logged.calls[logged.calls.length - 1];
   const child = final?.child ?? null;
   const tookMs = logged.toMs - logged.fromMs;
-  const touched =
-    removed.length > 0 ||
-    (child !== null && (scene.isTouched(child) || (scene.moved && scene.isCut(child)))) ||
-    (scene.moved && final?.error?.kind === 'DEADLINE');
-  if (!touched) return { ms: tookMs, ...endOf(logged), basis: 'measured' };
   const savedMs = sum(removed);
+  if (final?.error?.kind === 'CANCELLED') return goneOn(logged, final, kept, savedMs, scene);
+  if (!isAttemptTouched(logged, scene)) return { ms: tookMs, ...endOf(logged), basis: 'measured' };
   if (kept.some(({ decides }) => decides)) return { ms: tookMs - savedMs, ...endOf(logged), basis: 'drawn' };
   const held = removed.some(({ decides }) => decides) || (savedMs > 0 && !logged.calls.some(({ sent }) => sent));
   if (held || !final) {
@@ -53,6 +64,26 @@ export function attemptWould(logged: LoggedAttempt | undefined, scene: AttemptSc
     return answeredIn(keptMs + scene.hopMs, would, 'modelled', scene);
   }
   return child ? sentTo(child, final, logged, savedMs, scene) : unheard(logged, savedMs, scene);
+}
+
+/** One that was called off: its callee worked on to the end, where it had the request. */
+function goneOn(
+  { fromMs, toMs }: LoggedAttempt,
+  { child, durationMs, offsetMs, sent }: Call,
+  kept: readonly Injection[],
+  savedMs: number,
+  scene: AttemptScene,
+): AttemptWould {
+  const keptMs = sum(kept);
+  const { leftMs, timeoutMs } = scene;
+  const limitMs = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, leftMs);
+  if (kept.some(({ decides }) => decides)) {
+    return { ms: limitMs, ok: false, deadline: limitMs === leftMs, basis: 'drawn' };
+  }
+  if (!sent || !child) return answeredIn(keptMs + scene.hopMs, scene.drawn(leftMs - keptMs), 'modelled', scene);
+  const beforeMs = Math.max(0, toMs - fromMs - savedMs - (durationMs ?? 0));
+  const would = scene.span(child, leftMs - beforeMs);
+  return answeredIn(beforeMs + 2 * Math.max(0, child.offsetMs - offsetMs), would, 'modelled', scene);
 }
 
 /** Nobody is known to have received it. */

@@ -97,6 +97,7 @@ function kindsOf(span: Span, would: Would): readonly EffectKind[] {
   return [
     ...differences(span.durationMs ?? Number.NaN, span.status, would),
     ...(would.retried ? (['retried'] as const) : []),
+    ...(would.hedged ? (['hedged'] as const) : []),
     ...(would.absent.length > 0 ? (['absent'] as const) : []),
   ];
 }

@@ -81,7 +81,7 @@ function clientOf({ client, root }: Flow, { injections }: FlowFacts, would: Woul
   if (!client) return null;
   const { status, durationMs, error } = client;
   const own = injections.get(root) ?? [];
-  const logged = { calls: [client], strikes: [], fromMs: 0, toMs: durationMs ?? Number.NaN };
+  const logged = { calls: [client], strikes: [], fromMs: 0, toMs: durationMs ?? Number.NaN, isHedge: false };
   const waits = attemptWould(
     { ...logged, calls: [{ ...client, child: root }] },
     {

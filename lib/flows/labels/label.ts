@@ -24,6 +24,8 @@ export type EffectKind =
   | 'failed-otherwise'
   /** It tried a call again that would have succeeded, or failed for good, before. */
   | 'retried'
+  /** It sent a hedge, and the first attempt would have been over before. */
+  | 'hedged'
   /** Calls were left out that it would have made. */
   | 'absent'
   /** It would not have been at all: a further attempt, or what came of one. */

@@ -10,7 +10,12 @@ export interface LoggedAttempt {
   readonly strikes: Injection[];
   fromMs: number;
   toMs: number;
+  /** It stood beside the first one. */
+  isHedge: boolean;
 }
+
+/** The number of a hedge among the attempts. */
+export const HEDGE = 2;
 
 export function attemptKey(step: string, repetition: number, attempt: number): string {
   return `${attempt} ${repetition} ${step}`;
@@ -23,7 +28,7 @@ export function loggedAttempts(span: Span, injections: readonly Injection[]): Re
     const key = attemptKey(step, repetition, attempt);
     const known = attempts.get(key);
     if (known) return known;
-    const made = { calls: [], strikes: [], fromMs: Number.POSITIVE_INFINITY, toMs: 0 };
+    const made = { calls: [], strikes: [], fromMs: Number.POSITIVE_INFINITY, toMs: 0, isHedge: false };
     attempts.set(key, made);
     return made;
   };
@@ -42,6 +47,13 @@ export function loggedAttempts(span: Span, injections: readonly Injection[]): Re
     own.fromMs = Math.min(own.fromMs, fromMs);
     // One that never started has one event only, at its end.
     own.toMs = Math.max(own.toMs, fromMs + (call.sent === false ? 0 : (call.durationMs ?? 0)));
+  }
+  for (const { event, step, repetition, attempt, offsetMs } of span.decisions) {
+    if (event !== 'HEDGE_SENT' || step === null) continue;
+    const own = at(step, repetition ?? 0, attempt ?? HEDGE);
+    own.isHedge = true;
+    own.fromMs = Math.min(own.fromMs, offsetMs - span.offsetMs);
+    own.toMs = Math.max(own.toMs, own.fromMs);
   }
   return attempts;
 }

@@ -1,14 +1,15 @@
-import { backoffMs, chosenBranch, happens, isTolerated, mayRetry, repetitions, work } from '../../model/decisions';
+import { chosenBranch, happens, repetitions, work } from '../../model/decisions';
 import { childPlace, type Hash, hashText, parseHash } from '../../model/draw';
 import type { CallStep, Endpoint, SendStep, Step } from '../../model/topology';
 import type { Described } from '../conformance/topologies';
 import type { Span } from '../flow';
-import { type AttemptScene, attemptWould } from './attempt-would';
+import type { AttemptScene } from './attempt-would';
+import { type CallScene, callWould } from './call-would';
 import { type FlowFacts, type Injection, upFrom } from './injections';
 import { itineraryAsLogged } from './itinerary-as-logged';
 import type { Basis } from './label';
-import { attemptKey, endOf, type LoggedAttempt, loggedAttempts } from './logged-attempts';
-import { FAILED, type Moment, OUT_OF_TIME, together } from './moment';
+import { attemptKey, HEDGE, type LoggedAttempt, loggedAttempts } from './logged-attempts';
+import { type Moment, OUT_OF_TIME, together } from './moment';
 import { latest, type World } from './world';
 import { asMeasured, UNKNOWN, type Would, weaker } from './would-be';
 
@@ -156,49 +157,22 @@ export function whatIf(
     };
 
     const walkCall = (step: CallStep | SendStep, from: Moment, repetition: number): Moment => {
-      let at = from;
-      let last: LoggedAttempt | undefined;
-      for (let attempt = 1; ; attempt++) {
+      const scene: CallScene = {
+        step,
+        repetition,
+        draws,
+        wasHedged: attempts.get(attemptKey(step.id, repetition, HEDGE))?.isHedge ?? false,
+        logged: (attempt) => attempts.get(attemptKey(step.id, repetition, attempt)),
+        sceneOf: (attempt, at) => sceneOf(step, childPlace(draws.place, hashText(step.id), repetition, attempt), at),
+      };
+      const would = callWould(scene, from);
+      basis = weaker(basis, would.basis);
+      for (const attempt of would.made) {
         const key = attemptKey(step.id, repetition, attempt);
-        const logged = attempts.get(key);
-        if (logged) at = seek(at, logged.fromMs);
-        else if (attempt > 1) at = { ...at, would: at.would + backoffMs(step, draws, repetition, attempt - 1) };
-        const place = childPlace(draws.place, hashText(step.id), repetition, attempt);
-        const would = attemptWould(logged, sceneOf(step, place, at));
         made.add(key);
-        if (!logged) absent.push(`${step.service} ${step.endpoint}`);
-        basis = weaker(basis, would.basis);
-        last = logged ?? last;
-        at = { ...at, was: logged?.toMs ?? at.was, would: at.would + would.ms };
-        if (would.ok) break;
-        // A retry that its budget did not allow stays undone.
-        const wasLast =
-          logged !== undefined &&
-          would.basis === 'measured' &&
-          !attempts.has(attemptKey(step.id, repetition, attempt + 1));
-        if (would.deadline || would.spared || wasLast || !mayRetry(step, attempt, would.status)) {
-          if (would.deadline || !isTolerated(step)) at = { ...at, end: would.deadline ? OUT_OF_TIME : FAILED };
-          break;
-        }
+        if (!attempts.has(key)) absent.push(`${step.service} ${step.endpoint}`);
       }
-      return asLogged(step, at, from.live, repetition, last);
-    };
-
-    /** Where the call ended in what was: after its last attempt, those included that would not have been made. */
-    const asLogged = (
-      step: CallStep | SendStep,
-      at: Moment,
-      wasLive: boolean,
-      repetition: number,
-      reached: LoggedAttempt | undefined,
-    ): Moment => {
-      let last = reached;
-      for (let attempt = 2; attempt <= step.retries.max + 1; attempt++) {
-        last = attempts.get(attemptKey(step.id, repetition, attempt)) ?? last;
-      }
-      const end = last && endOf(last);
-      const live = wasLive && end !== undefined && (end.ok || (isTolerated(step) && !end.deadline));
-      return { ...at, was: last?.toMs ?? at.was, live };
+      return would.at;
     };
 
     const sceneOf = (step: CallStep | SendStep, place: Hash, { was, would }: Moment): AttemptScene => {
@@ -238,7 +212,8 @@ export function whatIf(
       basis,
       absent,
       extra: unmade.flatMap(([, { calls }]) => calls.flatMap(({ child }) => child ?? [])),
-      retried: unmade.some(([key]) => !key.startsWith('1 ')),
+      retried: unmade.some(([key, { isHedge }]) => !key.startsWith('1 ') && !isHedge),
+      hedged: unmade.some(([, { isHedge }]) => isHedge),
     };
   };
 

@@ -14,6 +14,8 @@ export interface Would {
   readonly extra: readonly Span[];
   /** Whether it would have made fewer further attempts of a call. */
   readonly retried: boolean;
+  /** Whether it would have sent fewer hedges. */
+  readonly hedged: boolean;
 }
 
 export function asMeasured({ durationMs, status }: Span): Would {
@@ -24,6 +26,7 @@ export function asMeasured({ durationMs, status }: Span): Would {
     absent: [],
     extra: [],
     retried: false,
+    hedged: false,
   };
 }
 
@@ -34,6 +37,7 @@ export const UNKNOWN: Would = {
   absent: [],
   extra: [],
   retried: false,
+  hedged: false,
 };
 
 export function weaker(a: Basis, b: Basis): Basis {

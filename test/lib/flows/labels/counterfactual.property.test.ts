@@ -6,6 +6,7 @@ import type { CallFault, FaultRule } from '../../../../lib/model/fault';
 import type { Step, Topology } from '../../../../lib/model/topology';
 import { arbitraryTopology } from '../../../support/arbitrary-topology';
 import { mapValues, withSteps } from '../../../support/change-steps';
+import { withHedges } from '../../../support/hedged-topology';
 import type { TrueSpan } from '../../../support/simulate';
 import { simulate } from '../../../support/simulate';
 import { simulatedRun } from '../../../support/simulated-run';
@@ -130,4 +131,66 @@ test('with time-outs, retries and errors the counterfactual has the status and, 
     ),
     { numRuns: 60 },
   );
+});
+
+const moments = (...choices: readonly number[]) =>
+  fc.array(fc.constantFrom(null, ...choices), { minLength: 1, maxLength: 7 });
+
+test('with hedges the counterfactual of injected latencies is the simulation without them: the same attempts, and the same one wins', async (t) => {
+  let [modelled, hedged] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(
+      fc
+        .tuple(arbitraryTopology.map(patient), moments(2, 5, 20))
+        .map(([plain, afterMs]) => withHedges(plain, afterMs))
+        .chain((plain) => fc.tuple(fc.constant(plain), faulty(latency, plain))),
+      async ([plain, broken]) => {
+        const without = simulate({ ...OPTIONS, topology: plain }).flows;
+        for (const [index, label] of (await labelled(broken)).entries()) {
+          const { root } = without[index] as (typeof without)[number];
+          if (!root) continue;
+          t.is(label.counterfactualStatus, root.status);
+          const off = Math.abs((label.counterfactualMs ?? Number.NaN) - (root.endAt - root.startAt));
+          // An attempt that was called off before it was sent has left nothing to measure, the node's own time neither.
+          t.true(
+            off < (label.basis === 'modelled' ? 3 : 0.3),
+            `${label.key}: ${label.counterfactualMs} ${label.basis}, off ${off}`,
+          );
+          if (label.basis === 'modelled') modelled += 1;
+          if (label.spans.some(({ effects }) => effects.some(({ kinds }) => kinds.includes('hedged')))) hedged += 1;
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+  t.true(modelled > 10 && hedged > 10, `${modelled} modelled, ${hedged} hedged by a fault`);
+});
+
+test('with hedges, time-outs, retries and errors the counterfactual is right where it is not called unknown', async (t) => {
+  const slow = fc.constantFrom(20, 80, 200).map((chosen) => ({ type: 'latency' as const, args: { delay: chosen } }));
+  let [known, unknown] = [0, 0];
+  await fc.assert(
+    fc.asyncProperty(
+      fc
+        .tuple(arbitraryTopology.map(coarse), moments(10, 30, 50))
+        .map(([plain, afterMs]) => withHedges(plain, afterMs))
+        .chain((plain) => fc.tuple(fc.constant(plain), faulty(fc.oneof(slow, error), plain))),
+      async ([plain, broken]) => {
+        const without = simulate({ ...OPTIONS, topology: plain }).flows;
+        for (const [index, label] of (await labelled(broken)).entries()) {
+          const { root } = without[index] as (typeof without)[number];
+          if (!root) continue;
+          if (label.basis === 'unknown') unknown += 1;
+          else {
+            known += 1;
+            t.is(label.counterfactualStatus, root.status);
+            const [is, should] = [label.counterfactualMs ?? Number.NaN, root.endAt - root.startAt];
+            t.true(Math.abs(is - should) < 9, `${label.key}: ${is}, truly ${should}`);
+          }
+        }
+      },
+    ),
+    { numRuns: 80 },
+  );
+  t.true(known > 20 * unknown, `${known} known, ${unknown} not`);
 });

@@ -86,6 +86,25 @@ test('what would not have been without a fault is an effect of it too', async (t
   );
 });
 
+test('a hedge that only a delay brought about is extra, and its caller was slowed by what the hedge took', async (t) => {
+  const data = { replicas: 2, latencyMs: 30 };
+  const web = { edge: true, calls: [{ call: 'data', hedge: { afterMs: 40 } }] };
+  const late = { type: 'latency', at: 'before', probability: 0.5, args: { delay: 200 }, id: 'late' };
+  const labels = await labelsOf({ web, data: { ...data, faults: [late] } }, { requests: 40, rate: 1 });
+  const won = labels.filter((label) => of(label, 'data').length === 2 && (label.durationMs as number) < 100);
+  t.true(won.length > 0);
+  for (const label of won) {
+    const [struck, hedge] = of(label, 'data');
+    // The first attempt was called off after 70 ms, and its callee's log says what it would have taken.
+    t.true(Math.abs((label.addedMs as number) - 40) < 1, `${label.addedMs}`);
+    t.like(struck, { addedMs: 200, counterfactualStatus: 200 });
+    t.deepEqual(of(label, 'web')[0]?.effects[0]?.kinds, ['slowed', 'hedged']);
+    t.like(hedge, { counterfactualMs: null, anomalous: true });
+    t.deepEqual(hedge?.effects[0]?.kinds, ['extra']);
+    t.deepEqual(hedge?.effects[0]?.via, [struck?.requestId, label.spans[0]?.requestId, hedge?.requestId]);
+  }
+});
+
 test('two faults that each would have failed a request share the effect', async (t) => {
   const broken = { faults: [{ type: 'error', at: 'before' }] };
   const label = await oneLabel({ web: { edge: true, calls: [['a', 'b']] }, a: broken, b: broken });

@@ -1,0 +1,87 @@
+import { backoffMs, isTolerated, mayRetry } from '../../model/decisions';
+import type { DrawContext } from '../../model/draw';
+import type { CallStep, SendStep } from '../../model/topology';
+import { type AttemptScene, type AttemptWould, attemptWould } from './attempt-would';
+import { hedgedWould } from './hedged-would';
+import type { Basis } from './label';
+import { type AttemptEnd, endOf, HEDGE, type LoggedAttempt } from './logged-attempts';
+import { FAILED, type Moment, OUT_OF_TIME } from './moment';
+import { weaker } from './would-be';
+
+/** What one repetition of a call is worked out with. */
+export interface CallScene {
+  readonly step: CallStep | SendStep;
+  readonly repetition: number;
+  readonly draws: DrawContext;
+  /** Whether a hedge was sent. */
+  readonly wasHedged: boolean;
+  /** An attempt as it was. */
+  logged(attempt: number): LoggedAttempt | undefined;
+  sceneOf(attempt: number, at: Moment): AttemptScene;
+}
+
+/** What a call would have come to. */
+export interface CallWould {
+  /** After it, in both times. */
+  readonly at: Moment;
+  readonly basis: Basis;
+  /** Numbers of the attempts that would have been made. */
+  readonly made: readonly number[];
+}
+
+/** Walks the attempts of a call, until one would have succeeded or no further one would have been made. */
+export function callWould(scene: CallScene, from: Moment): CallWould {
+  const { step, repetition, draws, wasHedged } = scene;
+  const made: number[] = [];
+  let at = from;
+  let basis: Basis = 'measured';
+  let hedges = 0;
+  for (let attempt = 1; ; attempt++) {
+    const logged = scene.logged(attempt);
+    // With a hedge more or less than there was, what is logged under a number is another try.
+    if (logged && (attempt === 1 || hedges === Number(wasHedged))) at = seek(at, logged.fromMs);
+    else if (attempt > 1) at = { ...at, would: at.would + backoffMs(step, draws, repetition, attempt - 1 - hedges) };
+    let would: AttemptWould = attemptWould(logged, scene.sceneOf(attempt, at));
+    made.push(attempt);
+    if (attempt === 1 && step.hedge) {
+      const pair = hedgedWould(scene, step.hedge.afterMs, at, would);
+      would = pair.would;
+      if (pair.hedged) {
+        hedges = 1;
+        made.push(++attempt);
+      }
+    }
+    const beside = attempt > 1 && wasHedged ? scene.logged(HEDGE) : undefined;
+    basis = weaker(basis, would.basis);
+    at = { ...at, was: Math.max(at.was, logged?.toMs ?? 0, beside?.toMs ?? 0), would: at.would + would.ms };
+    if (would.ok) break;
+    // A retry that its budget did not allow stays undone.
+    const wasLast = logged !== undefined && would.basis === 'measured' && !scene.logged(attempt + 1);
+    if (would.deadline || would.spared || wasLast || !mayRetry(step, attempt - hedges, would.status)) {
+      if (would.deadline || !isTolerated(step)) at = { ...at, end: would.deadline ? OUT_OF_TIME : FAILED };
+      break;
+    }
+  }
+  return { at: asLogged(scene, at, from.live), basis, made };
+}
+
+/** Where the call ended in what was: after its last attempt, those included that would not have been made. */
+function asLogged(scene: CallScene, at: Moment, wasLive: boolean): Moment {
+  const { step, wasHedged } = scene;
+  let toMs = Number.NEGATIVE_INFINITY;
+  let end: AttemptEnd | undefined;
+  for (let attempt = 1; attempt <= step.retries.max + (step.hedge ? 2 : 1); attempt++) {
+    const logged = scene.logged(attempt);
+    if (!logged) continue;
+    toMs = Math.max(toMs, logged.toMs);
+    const own = endOf(logged);
+    // Beside a hedge the first good answer counts, and of two failures the first attempt's.
+    if (!(wasHedged && attempt === HEDGE && end) || own.ok) end = own;
+  }
+  const live = wasLive && end !== undefined && (end.ok || (isTolerated(step) && !end.deadline));
+  return { ...at, was: end ? toMs : at.was, live };
+}
+
+function seek(at: Moment, eventMs: number): Moment {
+  return { ...at, was: eventMs, would: at.would + eventMs - at.was };
+}
