@@ -1,7 +1,6 @@
 import { HEADERS } from '../lib/model/contract';
 import type { ErrorKind } from '../lib/model/event';
 import { quote } from './event-line';
-import type { FaultyAnswer } from './faults/effects';
 import type { Failure } from './outcome';
 
 /** What a server writes: both kinds of server write the same. */
@@ -15,6 +14,13 @@ export interface Answer {
   readonly close: boolean;
   /** What faults make of it on its way; undefined where nothing. */
   readonly faulty: FaultyAnswer | undefined;
+}
+
+/** What faults make of an answer on its way. */
+export interface FaultyAnswer {
+  bytesPerSecond?: number;
+  truncate?: true;
+  corrupt?: true;
 }
 
 /** Why an answer is no success, as it says itself. */

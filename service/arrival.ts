@@ -3,13 +3,13 @@ import { HEADERS, LIMITS } from '../lib/model/contract';
 import { formatHash, type Hash, hashText, parseHash } from '../lib/model/draw';
 import { parseStamp } from '../lib/model/hybrid-clock';
 import { newRequestId } from '../lib/model/trace-context';
-import { type Errand, isErrandRoute } from './errand';
+import { isErrandRoute } from './errand-route';
 import { errorField, quote } from './event-line';
 import type { EventLog, SpanLog, Stamp } from './event-log';
 import type { BroughtFaults, Overlays } from './overlay';
 import type { Program, Route, Via } from './program';
 import type { Refusal } from './refusal';
-import type { Span } from './span';
+import type { Errand, Span } from './span';
 import { type Baggage, baggageReader, readTrace, single, type Trace } from './trace-headers';
 
 /** A request of which the head is read. */

@@ -4,7 +4,7 @@ import { type Answer, answerBody, answerHead } from './answer';
 import { type Arrival, arrivals, spanOf } from './arrival';
 import type { Caller } from './attempt';
 import { type HandlerState, requestEnds } from './end-request';
-import { type Errand, isErrandRoute } from './errand';
+import { isErrandRoute } from './errand-route';
 import type { Overlays } from './overlay';
 import type { Program, Route, Via } from './program';
 import { doQueued } from './queued-work';
@@ -13,7 +13,7 @@ import { type BodyEnd, drainBody, hasBody } from './request-body';
 import { admit } from './resilience/admit';
 import { requestRunner } from './run-request';
 import type { SendQueue } from './send-queue';
-import type { Span } from './span';
+import type { Errand, Span } from './span';
 import { single } from './trace-headers';
 
 /** What the router found: a route, no such path, or a path without this method. */

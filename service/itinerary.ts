@@ -10,7 +10,7 @@ import type { CallStep, FaultStep } from '../lib/model/topology';
 import { formatFault, UserError } from '../lib/model/user-error';
 import type { Caller } from './attempt';
 import { callOnce } from './call';
-import type { Errand, ErrandRoute } from './errand';
+import type { ErrandRoute } from './errand-route';
 import { quote } from './event-line';
 import type { Guard } from './forbidden';
 import { NOTHING, type Outcome } from './outcome';
@@ -19,12 +19,13 @@ import type { Refusal } from './refusal';
 import { readBody } from './request-body';
 import { pathOf } from './server';
 import type { Access } from './settings';
-import { leftMs, type Span } from './span';
+import { type Errand, leftMs, type Span } from './span';
 import { single } from './trace-headers';
 
 export interface ItineraryParts {
   readonly access: Access | undefined;
   readonly guarded: Guard | undefined;
+  readonly caller: Caller;
   /** Logs that somebody was refused, and what. */
   forbidden(request: IncomingMessage, via: Via, purpose: string, reason: string): void;
 }
@@ -32,7 +33,7 @@ export interface ItineraryParts {
 /** The route of a request that is an itinerary, by its content type or, where switched on, its path; else undefined. */
 export type ItineraryMatch = (request: IncomingMessage, via: Via, program: Program) => ErrandRoute | undefined;
 
-export function itineraries({ access, guarded, forbidden }: ItineraryParts): ItineraryMatch {
+export function itineraries({ access, guarded, caller, forbidden }: ItineraryParts): ItineraryMatch {
   const begin = async (request: IncomingMessage, via: Via, { slice }: Program): Promise<Errand | Refusal> => {
     const body = await readBody(request, LIMITS.bodyBytes);
     if (body === 'gone') return { status: 400, kind: 'BAD_REQUEST', message: 'the body ended early' };
@@ -52,7 +53,7 @@ export function itineraries({ access, guarded, forbidden }: ItineraryParts): Iti
       const logged = loggedItinerary(itinerary, body.toString('utf8'));
       const expiresAt = tokenExpiry(single(request.headers[HEADERS.token]) as string) as number;
       const tokenFor = (text: string): string => (guarded as Guard).sign('itinerary', text, expiresAt);
-      return { logged, run: (span, caller) => carryOut(itinerary, logged, span, caller, tokenFor), answer: answerOf };
+      return { logged, run: (span) => carryOut(itinerary, logged, span, caller, tokenFor), answer: answerOf };
     } catch (error) {
       const message =
         error instanceof UserError ? error.faults.map(formatFault).join('; ') : `no JSON: ${(error as Error).message}`;

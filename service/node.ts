@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions } f
 import { LIMITS } from '../lib/model/contract';
 import type { ClockSource } from '../lib/model/event';
 import type { Slice } from '../lib/model/slice';
+import type { Caller } from './attempt';
 import { type Control, startControl } from './control';
 import type { HandlerState } from './end-request';
 import { openEventLog } from './event-log';
@@ -101,9 +102,10 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     const message = `${purpose} refused to ${whoAsked(request, via === 'edge')} at the ${via} port: ${reason}`;
     log.processEvent('ERROR', { error: { kind: 'FORBIDDEN', message } });
   };
+  const caller: Caller = { log, instance, discovery, client, faults };
   const handle = requestHandler({
     service: service.name,
-    caller: { log, instance, discovery, client, faults },
+    caller,
     sends,
     state,
     overlays: overlays(config.access, slice.topology, service.name),
@@ -112,6 +114,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const itineraryOf = itineraries({
     access: config.access,
     guarded: config.access && guard(config.access.key, slice.topology),
+    caller,
     forbidden,
   });
   const health = healthChecks({

@@ -1,6 +1,5 @@
 import type { ErrorKind } from '../lib/model/event';
 import { quote } from './event-line';
-import type { FaultEnd } from './faults/effects';
 
 /** What a step came to. */
 export interface Outcome {
@@ -19,6 +18,12 @@ export interface Failure {
   /** Set where a fault raised on purpose decides the answer. */
   readonly fault?: FaultEnd;
 }
+
+/** How a fault ends a request: with a status, or with no answer at all. */
+export type FaultEnd =
+  | { readonly status: number }
+  | { readonly drop: 'reset' }
+  | { readonly drop: 'hang'; readonly over: Promise<void> };
 
 export const NOTHING: Outcome = { responses: '', failure: undefined };
 

@@ -1,8 +1,7 @@
 import { responseBytes } from '../lib/model/decisions';
 import { type AnswerError, answerBody } from './answer';
 import type { Caller } from './attempt';
-import type { FaultEnd } from './faults/effects';
-import { type Failure, NOTHING, type Outcome } from './outcome';
+import { type Failure, type FaultEnd, NOTHING, type Outcome } from './outcome';
 import { leftMs, type Span } from './span';
 import { runSequence } from './steps';
 
@@ -31,7 +30,7 @@ export function requestRunner(caller: Caller, head: string): RunRequest {
       const failure: Failure = { kind: 'DEADLINE', step: '', message: 'no time was left on arrival' };
       return { responses: '', failure };
     }
-    if (span.errand) return span.errand.run(span, caller);
+    if (span.errand) return span.errand.run(span);
     const { before, after } = span.route.faults;
     if (before.length + after.length > 0 || span.rules) return runAmongFaults(span);
     if (span.route.steps.length === 0) return NOTHING;

@@ -1,8 +1,9 @@
 import type { DrawContext } from '../lib/model/draw';
 import type { FaultRule } from '../lib/model/fault';
-import type { Errand } from './errand';
+import type { LoggedItinerary } from '../lib/model/itinerary-steps';
+import type { FaultyAnswer } from './answer';
 import type { SpanLog } from './event-log';
-import type { FaultyAnswer } from './faults/effects';
+import type { Outcome } from './outcome';
 import type { Program, Route } from './program';
 
 /**
@@ -37,6 +38,15 @@ export interface Span {
   readonly errand?: Errand | undefined;
   /** What faults make of its answer. */
   faulty: FaultyAnswer | undefined;
+}
+
+/** What a request itself says is to be done, in the place of an endpoint's steps. */
+export interface Errand {
+  /** What its receipt says of it. */
+  readonly logged: LoggedItinerary;
+  run(span: Span): Promise<Outcome>;
+  /** Body of the answer. */
+  answer(error: { readonly message: string } | undefined): string;
 }
 
 /** Milliseconds until the deadline; 0 or below once it has passed. */

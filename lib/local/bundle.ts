@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { makeCodeCache } from './code-cache';
-
-/** The node's program made ready to be started many times. */
-export interface NodeBundle {
-  readonly file: string;
-  /** For the Node.js that runs it. */
-  readonly flags: readonly string[];
-}
+import type { NodeBundle } from './node-process';
 
 const ROOT = join(__dirname, '..', '..');
 /** V8 would shrink the heap of an idle node, which then runs at a half of its speed for the next second of traffic. */

@@ -3,9 +3,8 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { sliceOf } from '../model/slice';
 import type { Topology } from '../model/topology';
-import type { NodeBundle } from './bundle';
 import { startDnsServer } from './dns-server';
-import { nodeVariables, startNodeProcess } from './node-process';
+import { type NodeBundle, nodeVariables, startNodeProcess } from './node-process';
 
 const START_TIMEOUT_MS = 60_000;
 

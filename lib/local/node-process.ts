@@ -1,8 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { ENVIRONMENT, type ReadyMessage } from '../model/contract';
 import { UserError } from '../model/user-error';
-import type { NodeBundle } from './bundle';
 import { StartError } from './start-error';
+
+/** The node's program made ready to be started many times. */
+export interface NodeBundle {
+  readonly file: string;
+  /** For the Node.js that runs it. */
+  readonly flags: readonly string[];
+}
 
 /** What one node is told, by the names of `ENVIRONMENT`. */
 export type NodeSettings = { readonly [K in Exclude<keyof typeof ENVIRONMENT, 'inline'>]?: string };

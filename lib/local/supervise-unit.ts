@@ -2,10 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENVIRONMENT, type ReadyMessage } from '../model/contract';
 import type { Balancer } from './balancer';
-import type { NodeBundle } from './bundle';
 import type { DnsServer } from './dns-server';
 import { enlist, HOST, type Instance } from './instances';
-import { type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
+import { type NodeBundle, type NodeSettings, nodeVariables, startNodeProcess } from './node-process';
 import type { StateFolder } from './state-folder';
 import { type Backoff, type Supervised, supervise } from './supervise';
 

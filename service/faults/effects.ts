@@ -31,16 +31,3 @@ export interface Scene {
   /** Calls `end` once: after so many milliseconds, when the rule behind it is gone, or when the node stops. */
   lasting(durationMs: number, end: () => void): void;
 }
-
-/** What faults make of an answer on its way. */
-export interface FaultyAnswer {
-  bytesPerSecond?: number;
-  truncate?: true;
-  corrupt?: true;
-}
-
-/** How a fault ends a request: with a status, or with no answer at all. */
-export type FaultEnd =
-  | { readonly status: number }
-  | { readonly drop: 'reset' }
-  | { readonly drop: 'hang'; readonly over: Promise<void> };

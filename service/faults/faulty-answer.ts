@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Answer } from '../answer';
+import type { Answer, FaultyAnswer } from '../answer';
 import { corrupted } from './corrupt';
-import type { FaultyAnswer } from './effects';
 import { writeSlowly } from './slow-body';
 import { truncated } from './truncate';
 

@@ -1,5 +1,4 @@
-import type { Outcome } from '../outcome';
-import type { FaultEnd } from './effects';
+import type { FaultEnd, Outcome } from '../outcome';
 
 /** The deadline ended the request in the middle of a fault. */
 export function outOfTime(id: string): Outcome {
