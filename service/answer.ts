@@ -1,6 +1,6 @@
 import { HEADERS } from '../lib/model/contract';
 import type { ErrorKind } from '../lib/model/event';
-import { quote } from './event-line';
+import { quote } from '../lib/model/event-line';
 import type { Failure } from './outcome';
 
 /** What a server writes: both kinds of server write the same. */

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HEADERS, LIMITS } from '../lib/model/contract';
 import { formatHash, type Hash, hashText, parseHash } from '../lib/model/draw';
+import { errorField, quote } from '../lib/model/event-line';
 import { parseStamp } from '../lib/model/hybrid-clock';
 import { newRequestId } from '../lib/model/trace-context';
 import { isErrandRoute } from './errand-route';
-import { errorField, quote } from './event-line';
 import type { EventLog, SpanLog, Stamp } from './event-log';
 import type { BroughtFaults, Overlays } from './overlay';
 import type { Program, Route, Via } from './program';

@@ -1,9 +1,7 @@
 import { HEADERS } from '../lib/model/contract';
+import { peerRequestIdField, roundMs } from '../lib/model/event-line';
 import { type Attempt, type Call, failedAttempt } from './attempt';
-import { roundMs } from './event-line';
 import type { IncomingAnswer } from './outgoing';
-
-const REQUEST_ID = /^[0-9a-f]{16}$/;
 
 /** Logs what came back and says whether it can be used. */
 export function judgeAnswer(
@@ -16,8 +14,7 @@ export function judgeAnswer(
   const hlc = caller.log.clock.receive(headers[HEADERS.clock]);
   const text = status < 400 && instruction.kind === 'call' ? jsonText(body) : '';
   if (text === undefined) return failedAttempt(call, peer, 'BODY', 'the answer is not JSON', startedAt, hlc);
-  const peerRequestId = headers[HEADERS.requestId];
-  const from = peerRequestId && REQUEST_ID.test(peerRequestId) ? `,"peerRequestId":"${peerRequestId}"` : '';
+  const from = peerRequestIdField(headers[HEADERS.requestId]);
   const receipt = caller.log.read();
   const duration = roundMs(receipt.at - startedAt);
   const fields = `${peer}${from},"status":${status},"durationMs":${duration},"bytes":${body.length}`;

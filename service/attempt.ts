@@ -1,6 +1,6 @@
 import { childPlace, formatHash, type Hash } from '../lib/model/draw';
 import type { ErrorKind } from '../lib/model/event';
-import { errorField, roundMs } from './event-line';
+import { errorField, roundMs } from '../lib/model/event-line';
 import type { EventLog } from './event-log';
 import type { FaultEngine } from './faults/engine';
 import type { Discovery, HttpClient } from './outgoing';

@@ -1,6 +1,6 @@
 import { backoffMs, endsCall, mayRetry } from '../lib/model/decisions';
+import { decisionField } from '../lib/model/event-line';
 import { type Attempt, type Call, type FailedAttempt, fieldsOf, notStarted } from './attempt';
-import { decisionField } from './event-line';
 import { tryGuarded, tryHedged } from './guarded-call';
 import { makeAttempt } from './make-attempt';
 import { failedResponse, NOTHING, type Outcome } from './outcome';

@@ -1,7 +1,7 @@
+import { errorField, roundMs } from '../lib/model/event-line';
 import type { Answer, AnswerError } from './answer';
 import { answerHeaders } from './answer';
 import type { Arrival } from './arrival';
-import { errorField, roundMs } from './event-line';
 import type { EventLog } from './event-log';
 import { hangUp } from './faults/hang';
 import { resetConnection } from './faults/reset';

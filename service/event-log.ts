@@ -1,10 +1,10 @@
 import { createLogger, type LogEntry } from 'winston';
 import Transport from 'winston-transport';
 import type { EventKind } from '../lib/model/event';
+import { type ProcessFields, processFields, quote } from '../lib/model/event-line';
 import { type HybridClock, hybridClock } from '../lib/model/hybrid-clock';
 import { type Reading, readClocks } from '../lib/model/reading';
 import { NO_RUN, randomBase32 } from '../lib/model/run-id';
-import { type ProcessFields, processFields, quote } from './event-line';
 import { openLogFile } from './log-file';
 import { type RunCounter, runCounters } from './run-counters';
 

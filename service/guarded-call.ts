@@ -1,6 +1,6 @@
+import { decisionField } from '../lib/model/event-line';
 import type { Hedge } from '../lib/model/resilience';
 import { type Attempt, type Call, fieldsOf, notStarted } from './attempt';
-import { decisionField } from './event-line';
 import { inTime } from './in-time';
 import { makeAttempt, type Side } from './make-attempt';
 import type { Instance } from './outgoing';

@@ -2,6 +2,7 @@ import { LIMITS } from '../lib/model/contract';
 import { concretePath } from '../lib/model/decisions';
 import { formatHash, type Hash } from '../lib/model/draw';
 import type { ErrorKind } from '../lib/model/event';
+import { quote } from '../lib/model/event-line';
 import {
   type Attempt,
   attemptFields,
@@ -14,7 +15,6 @@ import {
 import { judgeAnswer } from './attempt-answer';
 import { attemptBody, attemptHeaders } from './attempt-message';
 import { CALLED_OFF } from './client-answer';
-import { quote } from './event-line';
 import { type CallFate, type CallTime, UNTOUCHED } from './faults/call-fate';
 import { sendAndReset } from './faults/reset';
 import { inTime } from './in-time';

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 import { LIMITS } from '../lib/model/contract';
-import type { ClockSource } from '../lib/model/event';
 import type { Slice } from '../lib/model/slice';
 import type { Caller } from './attempt';
 import { type Control, startControl } from './control';
@@ -19,29 +18,16 @@ import { overlays } from './overlay';
 import { pausableListeners } from './pausable-listeners';
 import type { Via } from './program';
 import { sendQueue } from './send-queue';
-import type { Access } from './settings';
+import type { NodeSettings } from './settings';
 import { stopServing } from './stop-serving';
 
-export interface NodeConfig {
-  readonly slice: Slice;
-  readonly instance: string;
-  /** Path of the event log; `-` is standard output. */
-  readonly log: string;
-  /** Address to listen on. */
-  readonly address: string;
-  /** 0 takes a free one. */
-  readonly meshPort: number;
-  /** 0 takes a free one. Only a service with `edge` listens on it. */
-  readonly edgePort: number;
-  readonly clock: ClockSource;
-  /** Starts of this instance before this one. @default 0 */
-  readonly restarts?: number;
+type Told = 'slice' | 'instance' | 'log' | 'address' | 'meshPort' | 'edgePort' | 'clock';
+
+export interface NodeConfig
+  extends Pick<NodeSettings, Told>,
+    Partial<Pick<NodeSettings, 'restarts' | 'liveSlice' | 'access'>> {
   /** Whether the process is this node's alone, so that a fault may end it. @default false */
   readonly alone?: boolean;
-  /** File that a live change's slice is kept in. @default it is not kept */
-  readonly liveSlice?: string | undefined;
-  /** Without it there is no control interface, and nobody may raise faults from outside. */
-  readonly access?: Access | undefined;
   readonly discovery: Discovery;
   readonly client: HttpClient;
 }

@@ -1,5 +1,5 @@
 import type { ErrorKind } from '../lib/model/event';
-import { quote } from './event-line';
+import { quote } from '../lib/model/event-line';
 
 /** What a step came to. */
 export interface Outcome {

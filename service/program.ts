@@ -1,9 +1,9 @@
 import { formatHash, type Hash, hashText, rootPlace } from '../lib/model/draw';
+import { quote } from '../lib/model/event-line';
 import { rulesOfCall } from '../lib/model/faced-faults';
 import type { FaultRule } from '../lib/model/fault';
 import { hashValue, type Slice } from '../lib/model/slice';
 import type { Endpoint, FaultStep, OneOfStep, Outgoing, Step, WorkStep } from '../lib/model/topology';
-import { quote } from './event-line';
 import type { Limiter } from './resilience/limiter';
 import { type CallGuards, guardsOf, type PolicyStates, policyStates } from './resilience/states';
 

@@ -10,9 +10,13 @@ import { type Fault, UserError } from '../lib/model/user-error';
 export interface NodeSettings {
   readonly slice: Slice;
   readonly instance: string;
+  /** Path of the event log; `-` is standard output. */
   readonly log: string;
+  /** Address to listen on. */
   readonly address: string;
+  /** 0 takes a free one. */
   readonly meshPort: number;
+  /** 0 takes a free one. Only a service with `edge` listens on it. */
   readonly edgePort: number;
   /** `address:port` of a DNS server; undefined means the system's. */
   readonly resolver: string | undefined;

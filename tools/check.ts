@@ -12,8 +12,8 @@ import type { Topology } from '../lib/model/topology';
 import { UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { notices } from './notices';
-import { openRun } from './open-run';
-import { parseWait, settledRun } from './settled-run';
+import { openRun, REGION_OPTION } from './open-run';
+import { parseWait, settledRun, WAIT_OPTION } from './settled-run';
 
 interface Options {
   readonly json?: boolean;
@@ -34,14 +34,8 @@ runCommand((program, finish) => {
     .argument('<run-id>', 'as tools/load.ts printed it')
     .option('--json', 'print the whole result as JSON')
     .option('--all', `print every departure, not the first ${SHOWN} only`)
-    .option(
-      '--region <region>',
-      'of a run on AWS (default: the one it went to, else that of AWS_REGION or the profile)',
-    )
-    .option(
-      '--wait <duration>',
-      'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
-    )
+    .option(...REGION_OPTION)
+    .option(...WAIT_OPTION)
     .addHelpText(
       'after',
       '\nExit code: 0 the run conforms and met what its scenario expects, 1 not so, or parts of its log are lost, 2 used wrongly.',

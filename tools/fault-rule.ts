@@ -9,7 +9,7 @@ import {
 } from '../lib/model/fault';
 import { parseFaultRule } from '../lib/model/parse-fault';
 import type { Topology } from '../lib/model/topology';
-import { type Fault, UserError } from '../lib/model/user-error';
+import { collectFaults, type Fault, UserError } from '../lib/model/user-error';
 import { ruleTargets } from '../lib/model/validate-faults';
 
 /** A rule as the options of `fault add` say it. */
@@ -38,15 +38,7 @@ const LONGEST_MS = 3_600_000;
  */
 export function liveRule(options: RuleOptions, now: number): (topology: Topology) => FaultRule {
   const mistakes: Fault[] = [];
-  const collected = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      mistakes.push(...error.faults);
-      return undefined;
-    }
-  };
+  const collected = <T>(read: () => T): T | undefined => collectFaults(mistakes, read);
   const forMs = collected(() => parseDuration(options.for, '--for')) ?? LONGEST_MS;
   if (forMs > LONGEST_MS) {
     mistakes.push({ where: '--for', problem: `${options.for} is too long`, remedy: 'give at most 1h' });

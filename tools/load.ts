@@ -6,7 +6,7 @@ import type { ManifestStep } from '../lib/model/manifest';
 import { randomBase32 } from '../lib/model/run-id';
 import type { Scenario } from '../lib/model/scenario';
 import { TOKEN_MAX_MS } from '../lib/model/token';
-import { type Fault, UserError } from '../lib/model/user-error';
+import { collectFaults, type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { overlayHeader } from './fault-itinerary';
 import { type FaultTarget, localFaultTarget } from './fault-target';
@@ -130,15 +130,7 @@ function showStep(step: ManifestStep): void {
 /** Checks the options, all faults at once. */
 function readSettings(options: Options, scenario?: Scenario) {
   const faults: Fault[] = [];
-  const read = <T>(parse: () => T): T | undefined => {
-    try {
-      return parse();
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      faults.push(...error.faults);
-      return undefined;
-    }
-  };
+  const read = <T>(parse: () => T): T | undefined => collectFaults(faults, parse);
   for (const name of ['region', 'as', 'url'] as const) {
     if (options[name] === undefined || options.aws) continue;
     faults.push({ where: `--${name}`, problem: 'goes with --aws only', remedy: 'add --aws, or leave it out' });

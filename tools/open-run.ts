@@ -12,6 +12,11 @@ import { parseRunId } from '../lib/model/run-id';
 import { UserError } from '../lib/model/user-error';
 import type { Notices } from './notices';
 
+export const REGION_OPTION = [
+  '--region <region>',
+  'of a run on AWS (default: the one it went to, else that of AWS_REGION or the profile)',
+] as const;
+
 export interface WhereToLook {
   /** @default of a run made here, the one that it went to; else the environment's or the profile's */
   readonly region: string | undefined;

@@ -21,6 +21,11 @@ const STALE_MS = 10 * 60_000;
 /** The agent sends every 5 s; reading anew costs more the longer the run is. */
 const PAUSES_MS = [3_000, 5_000, 5_000, 10_000, 10_000, 20_000];
 
+export const WAIT_OPTION = [
+  '--wait <duration>',
+  'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
+] as const;
+
 /** What `--wait` says, in milliseconds; undefined where it is not given. */
 export function parseWait(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

@@ -11,9 +11,9 @@ import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { flowFilter } from './flow-filter';
 import { notices } from './notices';
-import { openAdhoc, openRun } from './open-run';
+import { openAdhoc, openRun, REGION_OPTION } from './open-run';
 import { fileOutput, type Output, standardOutput } from './output';
-import { parseWait, settledRun } from './settled-run';
+import { parseWait, settledRun, WAIT_OPTION } from './settled-run';
 import { harmless, terminalStyle } from './terminal';
 import { writeComparison } from './timeline-compare';
 import { EXPORTS, exportFlows, isExport } from './timeline-export';
@@ -64,14 +64,8 @@ runCommand((program) => {
     .option('--against <run-id>', 'what got slower or faster than in that run, with intervals; text or json')
     .option('--topology <name>', 'with adhoc: whose requests')
     .option('--since <duration>', 'with adhoc: how far back, such as 30s, 15m or 1h (default: 1h)')
-    .option(
-      '--region <region>',
-      'of a run on AWS (default: the one it went to, else that of AWS_REGION or the profile)',
-    )
-    .option(
-      '--wait <duration>',
-      'of a run on AWS: read again so long while events are missing (default: 1m, and 0 for a run that is long over)',
-    )
+    .option(...REGION_OPTION)
+    .option(...WAIT_OPTION)
     .option(
       '--follow',
       'show flows as they are completed, until the run is over; of a run on this machine, of the next one of a topology that is named in place of a run, or of adhoc',

@@ -1,5 +1,6 @@
 import { CLIENT_SERVICE, instanceName, LIMITS } from '../model/contract';
-import { type ClockReport, type ErrorKind, type Event, FIELD_ORDER } from '../model/event';
+import type { ClockReport, ErrorKind } from '../model/event';
+import { errorField, type ProcessFields, peerRequestIdField, processFields, quote } from '../model/event-line';
 import { hostId } from '../model/host-id';
 import { hybridClock } from '../model/hybrid-clock';
 import { type Reading, readClocks } from '../model/reading';
@@ -39,10 +40,6 @@ export interface ClientEventsOptions {
   readonly sameMachine: boolean;
 }
 
-const REQUEST_ID = /^[0-9a-f]{16}$/;
-/** Texts without a quote, a backslash or a control character stand in JSON as they are. */
-const PLAIN = /^[ !#-[\]-~]*$/;
-
 export function clientEvents({ log, run, topology, sameMachine }: ClientEventsOptions): ClientEvents {
   const process = randomBase32(8);
   const clock = hybridClock();
@@ -71,14 +68,11 @@ export function clientEvents({ log, run, topology, sameMachine }: ClientEventsOp
     );
   };
 
-  const processLine = (event: string, fields: Partial<Event>): void => {
+  const processLine = (event: string, fields: ProcessFields): void => {
     processSeq += 1;
     const { timestamp, at } = readClocks();
-    let text = '';
-    for (const name of FIELD_ORDER)
-      if (fields[name] !== undefined) text += `,"${name}":${JSON.stringify(fields[name])}`;
     append(
-      `{"timestamp":"${timestamp}","hlc":"${clock.tick()}","process":"${process}","event":"${event}","seq":${processSeq},"monotonicUs":${Math.floor(at * 1000)},"run":"${NO_RUN}"${owner}${text}}\n`,
+      `{"timestamp":"${timestamp}","hlc":"${clock.tick()}","process":"${process}","event":"${event}","seq":${processSeq},"monotonicUs":${Math.floor(at * 1000)},"run":"${NO_RUN}"${owner}${processFields(fields)}}\n`,
     );
   };
 
@@ -92,13 +86,13 @@ export function clientEvents({ log, run, topology, sameMachine }: ClientEventsOp
     responseReceived: (span, reading, { status, requestId, clock: stamp }, durationMs, bytes) => {
       // An answer from far ahead must not drag this clock, and with it the whole run, along.
       const hlc = clock.receive(stamp !== undefined && isPlausible(stamp) ? stamp : undefined);
-      const peer = requestId !== undefined && REQUEST_ID.test(requestId) ? `,"peerRequestId":"${requestId}"` : '';
+      const peer = peerRequestIdField(requestId);
       const fields = `${peer},"status":${status},"durationMs":${formatMs(durationMs)},"bytes":${bytes},"spanEvents":2`;
       put(span, reading, 'RESPONSE_RECEIVED', hlc, fields);
     },
     error: (span, reading, kind, message, durationMs) => {
-      const error = `"error":{"kind":"${kind}","message":${quote(message)}}`;
-      put(span, reading, 'ERROR', clock.tick(), `,"durationMs":${formatMs(durationMs)},"spanEvents":2,${error}`);
+      const fields = `,"durationMs":${formatMs(durationMs)},"spanEvents":2${errorField({ kind, message })}`;
+      put(span, reading, 'ERROR', clock.tick(), fields);
     },
     processEvent: (event, detail) => {
       const runs = event === 'SERVICE_UP' || runSeq === 0 ? undefined : { [run]: runSeq };
@@ -111,10 +105,6 @@ export function clientEvents({ log, run, topology, sameMachine }: ClientEventsOp
 /** Whether a stamp is not ahead of the wall clock by more than a node, too, would believe. */
 function isPlausible(stamp: string): boolean {
   return Number.parseInt(stamp.slice(0, 12), 16) <= Date.now() + LIMITS.clockAheadMs;
-}
-
-function quote(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { LoadPlan } from '../model/manifest';
-import { type Fault, UserError } from '../model/user-error';
+import { collectFaults, type Fault, UserError } from '../model/user-error';
 import { parseDuration } from './duration';
 
 export type Phase = LoadPlan['phases'][number];
@@ -70,8 +70,8 @@ const DEFAULT_DURATION = '10s';
  */
 export function trafficPlan(options: PlanOptions): TrafficPlan {
   const faults: Fault[] = [];
-  const phases = collect(faults, () => plannedPhases(options, faults)) ?? [];
-  const warmupMs = collect(faults, () => (options.warmup ? parseDuration(options.warmup, '--warmup') : 0)) ?? 0;
+  const phases = collectFaults(faults, () => plannedPhases(options, faults)) ?? [];
+  const warmupMs = collectFaults(faults, () => (options.warmup ? parseDuration(options.warmup, '--warmup') : 0)) ?? 0;
   const requests = options.requests ?? null;
   if (requests !== null && !(Number.isSafeInteger(requests) && requests > 0)) {
     faults.push({ where: '--requests', problem: `${requests} is no count`, remedy: 'give a whole number above 0' });
@@ -98,10 +98,10 @@ function plannedPhases(options: PlanOptions, faults: Fault[]): readonly Phase[] 
       const remedy = 'use either --rate and --duration or one or more --phase RATE:DURATION';
       faults.push({ where: '--phase', problem: 'comes together with --rate or --duration', remedy });
     }
-    return phases.flatMap((text) => collect(faults, () => parsePhase(text, '--phase')) ?? []);
+    return phases.flatMap((text) => collectFaults(faults, () => parsePhase(text, '--phase')) ?? []);
   }
-  const rates = collect(faults, () => parseRate(rate ?? DEFAULT_RATE, '--rate'));
-  const given = collect(faults, () =>
+  const rates = collectFaults(faults, () => parseRate(rate ?? DEFAULT_RATE, '--rate'));
+  const given = collectFaults(faults, () =>
     duration === undefined && requests !== undefined ? null : parseDuration(duration ?? DEFAULT_DURATION, '--duration'),
   );
   if (rates === undefined || given === undefined) return [];
@@ -114,14 +114,4 @@ function plannedPhases(options: PlanOptions, faults: Fault[]): readonly Phase[] 
   // Poisson arrivals may come late: ten standard deviations more make sure that the count ends the plan.
   const enough = arrivals === 'poisson' ? count + 10 * Math.sqrt(count) + 50 : count;
   return [{ ...rates, durationMs: (enough * 1000) / rates.fromRate }];
-}
-
-function collect<T>(faults: Fault[], parse: () => T): T | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    faults.push(...error.faults);
-    return undefined;
-  }
 }

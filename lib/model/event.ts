@@ -219,47 +219,57 @@ export interface ClockReport {
   readonly rootDispersionMs?: number;
 }
 
-/** The order in which a node writes the fields of a line; `undefined` ones are left out. */
-export const FIELD_ORDER = [
-  'timestamp',
-  'hlc',
-  'traceId',
-  'requestId',
-  'place',
-  'parentRequestId',
-  'process',
-  'event',
-  'seq',
-  'monotonicUs',
-  'run',
-  'instance',
-  'service',
-  'topology',
-  'endpoint',
-  'key',
-  'epoch',
-  'via',
-  'callPlace',
-  'step',
-  'repetition',
-  'attempt',
-  'reconnect',
-  'callee',
-  'peer',
-  'peerRequestId',
-  'status',
-  'durationMs',
-  'latenessMs',
-  'bytes',
-  'spanEvents',
-  'error',
-  'fault',
-  'overlay',
-  'itinerary',
-  'decision',
-  'slice',
-  'runs',
-  'clock',
-  'dropped',
-  'detail',
-] as const satisfies readonly (keyof Event)[];
+type FieldType<T> = T extends string
+  ? 'text'
+  : T extends number
+    ? 'number'
+    : T extends readonly unknown[]
+      ? 'list'
+      : 'object';
+
+/** What each field of a line holds, in the order in which a node writes them; `undefined` ones are left out. */
+export const EVENT_FIELDS = {
+  timestamp: 'text',
+  hlc: 'text',
+  traceId: 'text',
+  requestId: 'text',
+  place: 'text',
+  parentRequestId: 'text',
+  process: 'text',
+  event: 'text',
+  seq: 'number',
+  monotonicUs: 'number',
+  run: 'text',
+  instance: 'text',
+  service: 'text',
+  topology: 'text',
+  endpoint: 'text',
+  key: 'text',
+  epoch: 'number',
+  via: 'text',
+  callPlace: 'text',
+  step: 'text',
+  repetition: 'number',
+  attempt: 'number',
+  reconnect: 'number',
+  callee: 'text',
+  peer: 'text',
+  peerRequestId: 'text',
+  status: 'number',
+  durationMs: 'number',
+  latenessMs: 'number',
+  bytes: 'number',
+  spanEvents: 'number',
+  error: 'object',
+  fault: 'object',
+  overlay: 'list',
+  itinerary: 'object',
+  decision: 'object',
+  slice: 'text',
+  runs: 'object',
+  clock: 'object',
+  dropped: 'number',
+  detail: 'object',
+} as const satisfies { readonly [K in keyof Event]-?: FieldType<NonNullable<Event[K]>> };
+
+export const FIELD_ORDER = Object.keys(EVENT_FIELDS) as readonly (keyof Event)[];

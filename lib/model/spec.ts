@@ -102,11 +102,8 @@ interface Identified {
   readonly id?: string;
 }
 
-/** A synchronous call. */
-export interface CallSpec<R extends string = string> extends Identified, CallPolicySpecs, AnswerPolicySpecs {
-  readonly call: R;
-  /** @default the endpoint's; for a default endpoint GET, or POST where `requestBytes` is given */
-  readonly method?: string;
+/** What a call and a `send` may state. */
+interface OutgoingSpec extends Identified, CallPolicySpecs {
   /** From 0 to 1. @default 1 */
   readonly probability?: number;
   /** How often, rounded; side by side inside a parallel group, else one after the other. @default 1 */
@@ -118,6 +115,13 @@ export interface CallSpec<R extends string = string> extends Identified, CallPol
   readonly optional?: boolean;
   /** What goes wrong on purpose, drawn for each attempt. */
   readonly faults?: readonly CallFaultSpec[];
+}
+
+/** A synchronous call. */
+export interface CallSpec<R extends string = string> extends OutgoingSpec, AnswerPolicySpecs {
+  readonly call: R;
+  /** @default the endpoint's; for a default endpoint GET, or POST where `requestBytes` is given */
+  readonly method?: string;
 }
 
 /** Attempts after the first, or those with exponential backoff: `backoffMs * 2^n`, less up to `jitter` of itself. */
@@ -136,16 +140,8 @@ export type RetriesSpec =
     };
 
 /** A one-way message: answered 202 once queued, worked on afterwards. Always a POST. */
-export interface SendSpec<R extends string = string> extends Identified, CallPolicySpecs {
+export interface SendSpec<R extends string = string> extends OutgoingSpec {
   readonly send: R;
-  readonly probability?: number;
-  readonly count?: Distribution;
-  readonly timeoutMs?: number;
-  readonly retries?: RetriesSpec;
-  readonly requestBytes?: Distribution;
-  readonly optional?: boolean;
-  /** What goes wrong on purpose, drawn for each attempt. */
-  readonly faults?: readonly CallFaultSpec[];
 }
 
 export interface ParallelSpec<R extends string = string> extends Identified {

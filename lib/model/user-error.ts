@@ -17,6 +17,17 @@ export class UserError extends Error {
   }
 }
 
+/** What `read` gives; undefined where it throws a `UserError`, whose faults then stand among those given. */
+export function collectFaults<T>(faults: Fault[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    faults.push(...error.faults);
+    return undefined;
+  }
+}
+
 /** `where: problem; remedy` */
 export function formatFault({ where, problem, remedy }: Fault): string {
   return `${where}: ${problem}; ${remedy}`;

@@ -1,10 +1,10 @@
 import { faultArgs, faultHappens } from '../../lib/model/decisions';
 import { type DrawContext, hashText } from '../../lib/model/draw';
 import type { InjectedFault } from '../../lib/model/event';
+import { faultField } from '../../lib/model/event-line';
 import { facedFaults, needsConnection } from '../../lib/model/faced-faults';
 import type { Fault, FaultPosition, FaultRule, FaultSource } from '../../lib/model/fault';
 import type { FaultStep } from '../../lib/model/topology';
-import { faultField } from '../event-line';
 import { NOTHING, type Outcome } from '../outcome';
 import type { OutgoingInstruction, Program } from '../program';
 import type { Span } from '../span';

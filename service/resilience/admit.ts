@@ -1,4 +1,4 @@
-import { decisionField } from '../event-line';
+import { decisionField } from '../../lib/model/event-line';
 import type { EventLog } from '../event-log';
 import type { Refusal } from '../refusal';
 import { leftMs, type Span } from '../span';

@@ -1,5 +1,5 @@
+import { quote } from '../../lib/model/event-line';
 import type { Fallback } from '../../lib/model/resilience';
-import { quote } from '../event-line';
 
 /** What stands among the responses in the place of the answer of a call that failed. */
 export function fallbackResponse(service: string, fallback: Fallback): string {

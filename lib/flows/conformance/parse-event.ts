@@ -1,17 +1,8 @@
-import type { Event } from '../../model/event';
+import { EVENT_FIELDS, type Event, FIELD_ORDER } from '../../model/event';
 
-const TEXTS = ['timestamp', 'event', 'process', 'instance', 'service', 'run'] as const;
-const OPTIONAL_TEXTS = [
-  'traceId',
-  'requestId',
-  'parentRequestId',
-  'place',
-  'endpoint',
-  'key',
-  'step',
-  'callee',
-] as const;
-const OPTIONAL_NUMBERS = ['status', 'repetition', 'attempt', 'reconnect', 'spanEvents', 'epoch', 'durationMs'] as const;
+const REQUIRED = ['timestamp', 'event', 'process', 'instance', 'service', 'run', 'seq'] as const;
+const TEXTS = FIELD_ORDER.filter((name) => EVENT_FIELDS[name] === 'text');
+const NUMBERS = FIELD_ORDER.filter((name) => EVENT_FIELDS[name] === 'number');
 
 /** The event on a line, or undefined for any other text: a half-written line, or another program's. */
 export function parseEvent(line: string): Event | undefined {
@@ -22,12 +13,10 @@ export function parseEvent(line: string): Event | undefined {
     return undefined;
   }
   if (value === null || typeof value !== 'object') return undefined;
-  for (const name of TEXTS) if (typeof value[name] !== 'string') return undefined;
+  for (const name of REQUIRED) if (value[name] === undefined) return undefined;
+  for (const name of TEXTS) if (value[name] !== undefined && typeof value[name] !== 'string') return undefined;
+  for (const name of NUMBERS) if (value[name] !== undefined && typeof value[name] !== 'number') return undefined;
   if (!Number.isSafeInteger(value.seq) || (value.seq as number) < 1) return undefined;
-  for (const name of OPTIONAL_TEXTS) if (value[name] !== undefined && typeof value[name] !== 'string') return undefined;
-  for (const name of OPTIONAL_NUMBERS) {
-    if (value[name] !== undefined && typeof value[name] !== 'number') return undefined;
-  }
   const { fault, overlay, itinerary } = value;
   if (fault !== undefined && !isFault(fault)) return undefined;
   if (overlay !== undefined && !(Array.isArray(overlay) && overlay.every(isRule))) return undefined;

@@ -1,4 +1,6 @@
-import { type Decision, type Event, type EventError, FIELD_ORDER, type InjectedFault } from '../lib/model/event';
+import { type Decision, type Event, type EventError, FIELD_ORDER, type InjectedFault } from './event';
+
+/** How events are written where turning an object into JSON would cost too much: as text, field by field. */
 
 /** Texts without a quote, a backslash or a control character stand in JSON as they are. */
 const PLAIN = /^[ !#-[\]-~]*$/;
@@ -18,6 +20,13 @@ export function faultField(fault: InjectedFault): string {
 
 export function decisionField(decision: Decision): string {
   return `,"decision":${JSON.stringify(decision)}`;
+}
+
+const REQUEST_ID = /^[0-9a-f]{16}$/;
+
+/** The other side's request id, as it came; nothing for what is none. */
+export function peerRequestIdField(id: string | undefined): string {
+  return id !== undefined && REQUEST_ID.test(id) ? `,"peerRequestId":"${id}"` : '';
 }
 
 /** Milliseconds as logged: to the microsecond. */
