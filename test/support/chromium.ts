@@ -9,9 +9,13 @@ export const CHROMIUM = CANDIDATES.find((path) => path !== undefined && existsSy
 
 export const NO_CHROMIUM = 'no Chromium found: install the package chromium, or name a browser in CHROMIUM';
 
+/** A loaded machine may be slow to start it, and to lay out a page. */
+const PATIENCE_MS = 180_000;
+
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM as string,
+    timeout: PATIENCE_MS,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -35,6 +39,7 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<OpenPage> {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const mishaps: string[] = [];
   page.on('pageerror', (error) => mishaps.push(`${error.stack}`));

@@ -232,18 +232,23 @@ export function flowList(
     else return;
     event.preventDefault();
   });
-  let waiting = 0;
+  let waiting: number | undefined;
+  const find = (): void => {
+    clearTimeout(waiting);
+    waiting = undefined;
+    filter = { ...filter, search: search.value.trim() };
+    update();
+    announce(`${plural(shown.length, 'flow')} found`);
+  };
   search.addEventListener('input', () => {
     clearTimeout(waiting);
-    waiting = window.setTimeout(() => {
-      filter = { ...filter, search: search.value.trim() };
-      update();
-      announce(`${plural(shown.length, 'flow')} found`);
-    }, 60);
+    waiting = window.setTimeout(find, 60);
   });
   search.addEventListener('keydown', (event) => {
     if (event.key === 'ArrowDown' || event.key === 'Enter') {
       event.preventDefault();
+      // Where the list came later, it would take back the next moves.
+      if (waiting !== undefined) find();
       grid.focus();
     }
   });
