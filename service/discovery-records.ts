@@ -25,6 +25,8 @@ export interface ServiceRecordsOptions {
   readonly now?: () => number;
   /** Of one query; it is sent twice. @default 2000 */
   readonly timeoutMs?: number;
+  /** An asker with a stale answer at hand waits this long for a fresh one. @default 300 */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -39,8 +41,6 @@ const REFRESH_SHARE = 0.8;
 const SAMPLES_PER_TTL = 5;
 /** While the resolver fails, the last answer serves for this long past its TTL (RFC 8767 calls it serve-stale). */
 const STALE_MS = 300_000;
-/** An asker with a stale answer at hand waits this long for a fresh one. */
-const STALE_PATIENCE_MS = 300;
 /** Between look-ups that failed. */
 const RETRY_MS = 1_000;
 /** What `/readyz` asked is remembered this long. */
@@ -68,7 +68,7 @@ interface Named {
 }
 
 export function openServiceRecords(options: ServiceRecordsOptions): ServiceRecords {
-  const { topology, now = () => performance.now(), timeoutMs = 2_000 } = options;
+  const { topology, now = () => performance.now(), timeoutMs = 2_000, patienceMs = 300 } = options;
   const resolver = new Resolver({ timeout: timeoutMs, tries: 2 });
   if (options.resolver !== undefined) useServer(resolver, options.resolver);
   const limited = limiter(MAX_QUERIES);
@@ -190,7 +190,7 @@ export function openServiceRecords(options: ServiceRecordsOptions): ServiceRecor
       const settled = entry.pending.then(() => entry.instances);
       if (entry.instances.length === 0 || time >= entry.staleUntil) return settled;
       if (entry.failing) return entry.instances;
-      return within(STALE_PATIENCE_MS, settled, () => entry.instances);
+      return within(patienceMs, settled, () => entry.instances);
     },
     async resolves(service) {
       const entry = entries.get(service);

@@ -6,6 +6,7 @@ import { CONNECTIONS } from '../../service/client-answer';
 import { createGotClient } from '../../service/client-got';
 import { createUndiciClient } from '../../service/client-undici';
 import { CallError, type CallErrorKind, type HttpClient, type OutgoingRequest } from '../../service/outgoing';
+import { refusedPort } from '../support/refused-port';
 
 const CLIENTS: Readonly<Record<string, () => HttpClient>> = { got: createGotClient, undici: createUndiciClient };
 
@@ -168,10 +169,7 @@ for (const [name, create] of Object.entries(CLIENTS)) {
   });
 
   test(`${name}: a refused connection is CONNECT`, async (t) => {
-    const { server, port } = await http(t, (_request, response) => response.end());
-    server.close();
-    await once(server, 'close');
-    await fails(t, open(t).request(to(port)), 'CONNECT');
+    await fails(t, open(t).request(to(await refusedPort(t))), 'CONNECT');
   });
 
   test(`${name}: an address that no route leads to is CONNECT`, async (t) => {

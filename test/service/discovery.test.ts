@@ -25,7 +25,9 @@ function manualClock() {
 async function world(t: ExecutionContext, callees: readonly string[] = ['catalog']) {
   const dns = await startDnsServer({ topology: 'shop' });
   const clock = manualClock();
-  const records = openServiceRecords({ topology: 'shop', resolver: dns.address, now: clock.now });
+  // A stall of the machine is no resolver that fails.
+  const patient = { timeoutMs: 20_000, patienceMs: 20_000 };
+  const records = openServiceRecords({ topology: 'shop', resolver: dns.address, now: clock.now, ...patient });
   const discovery = createDiscovery({ records, callees, now: clock.now });
   t.teardown(async () => {
     records.close();

@@ -10,6 +10,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Deployment } from '../../lib/model/deployment';
 import { loadTopology } from '../../lib/model/load-topology';
 import { hashValue } from '../../lib/model/slice';
+import { refusedPort } from '../support/refused-port';
 
 const ROOT = join(__dirname, '..', '..');
 
@@ -207,9 +208,7 @@ test('all wrong options are told at once, a line each', async (t) => {
 
 test('ends with 1 where not one request is answered', async (t) => {
   const cwd = workFolder(t);
-  const { url, server } = await serve(t, ok);
-  server.close();
-  await once(server, 'close');
+  const url = `http://127.0.0.1:${await refusedPort(t)}`;
   const { code, stdout } = await load(t, cwd, url, '-r', '100', '-n', '5').ended;
   t.is(code, 1);
   t.true(stdout.includes('CONNECT: 5'));

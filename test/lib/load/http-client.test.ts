@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { httpClient } from '../../../lib/load/http-client';
+import { refusedPort } from '../../support/refused-port';
 
 type Outcome =
   | { readonly status: number; readonly bytes: number }
@@ -106,13 +107,7 @@ test('answers of many connections at once are not mixed up', async (t) => {
 });
 
 test('a refused connection is CONNECT', async (t) => {
-  const { port } = await tcpServer(t, () => undefined);
-  const closed = createTcpServer().listen(0, '127.0.0.1');
-  await once(closed, 'listening');
-  const refused = (closed.address() as AddressInfo).port;
-  closed.close();
-  await once(closed, 'close');
-  t.not(refused, port);
+  const refused = await refusedPort(t);
   const outcome = await sender(t, refused).get();
   t.like(outcome, { kind: 'CONNECT', message: `ECONNREFUSED at 127.0.0.1:${refused}` });
 });

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer as createTcpServer } from 'node
 import test, { type ExecutionContext } from 'ava';
 import { type Balancer, type BalancerOptions, startBalancer } from '../../../lib/local/balancer';
 import { UserError } from '../../../lib/model/user-error';
+import { keepRefused } from '../../support/refused-port';
 
 const FAST = { healthIntervalMs: 10, healthTimeoutMs: 20_000, drainMs: 60_000 };
 
@@ -137,12 +138,13 @@ test('503 where no instance is registered, or none has passed a check yet', asyn
 });
 
 test('502 where the instance is gone, and where it breaks the connection', async (t) => {
-  const { balancer, server } = await oneBackend(t, (_request, response) => void response.destroy(), {
+  const { balancer, server, port } = await oneBackend(t, (_request, response) => void response.destroy(), {
     healthIntervalMs: 60_000,
   });
   t.is((await fetch(balancer.url)).status, 502);
   server.close();
   server.closeAllConnections();
+  await keepRefused(t, port);
   t.is((await fetch(balancer.url)).status, 502);
 });
 
