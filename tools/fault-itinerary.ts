@@ -24,10 +24,9 @@ export async function sendItinerary(
   return target.through(entry, async (url) => {
     const began = performance.now();
     const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
-    const answer = await fetch(url + ITINERARY.path, init).then(
-      async (response) => ({ ok: response.ok, status: response.status, text: await response.text() }),
-      (error: Error) => ({ ok: false, status: null, text: `no answer: ${reasonOf(error)}` }),
-    );
+    const answer = await fetch(url + ITINERARY.path, init)
+      .then(async (response) => ({ ok: response.ok, status: response.status, text: await response.text() }))
+      .catch((error: Error) => ({ ok: false, status: null, text: `no answer: ${reasonOf(error)}` }));
     const { ok, status, text } = answer;
     const tookMs = Math.round(performance.now() - began);
     if (json) process.stdout.write(`${JSON.stringify({ status, tookMs, traceId, answer: parsed(text) })}\n`);
@@ -35,10 +34,9 @@ export async function sendItinerary(
       process.stdout.write(
         status === null ? `${text}, after ${tookMs} ms\n` : `${status} after ${tookMs} ms: ${text}\n`,
       );
-      const { name } = target.topology;
-      process.stdout.write(
-        `Timeline: npx ts-node tools/timeline.ts adhoc --topology ${name} --since 5m --flow ${traceId}\n`,
-      );
+      const { topology, region } = target;
+      const where = `--topology ${topology.name}${region === undefined ? '' : ` --region ${region}`}`;
+      process.stdout.write(`Timeline: npx ts-node tools/timeline.ts adhoc ${where} --since 5m --flow ${traceId}\n`);
     }
     return ok ? 0 : 1;
   });

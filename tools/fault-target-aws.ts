@@ -18,18 +18,20 @@ export async function awsFaultTarget(asked: string, options: AwsOptions, cwd: st
   const { edgeUrl, publicFaults, region } = stack;
   const { start = false, forwarded = false, url: own } = options;
   if (!start && !forwarded) {
-    const otherwise = 'or go past the edge, through a session to a host: --start (token, overlay: --forwarded)';
-    if (!publicFaults)
+    if (!publicFaults) {
+      const otherwise = 'or go past the edge, through a session to a host: --start (token, overlay: --forwarded)';
       throw shutEdge(topology.name, `deploy it again with -c faults=true -c publicFaults=true, ${otherwise}`);
+    }
     const url = own === undefined ? new URL(edgeUrl) : parseUrl(own);
     if (!url) throw new UserError({ where: '--url', problem: `${own} is no URL`, remedy: 'give one with https://' });
-    return { topology, key: await keyOf(stack, options), ...atEdge(topology, url.href.replace(/\/$/, '')) };
+    return { topology, region, key: await keyOf(stack, options), ...atEdge(topology, url.href.replace(/\/$/, '')) };
   }
   const local = firstPort(options, 1);
   const hosts = await hostsOf(topology, stack);
   const entries = Object.values(topology.services);
   return {
     topology,
+    region,
     key: await keyOf(stack, options),
     entries,
     async through({ name }, work) {

@@ -10,6 +10,8 @@ export interface FaultTarget {
   /** What runs, which an itinerary is held against before it is sent. */
   readonly topology: Topology;
   readonly key: string;
+  /** Of a deployment on AWS. */
+  readonly region?: string;
   /** Services that can be asked first. */
   readonly entries: readonly Service[];
   /** Keeps the way to one of them open for as long as the work lasts; the URL has no final slash. */

@@ -109,6 +109,7 @@ export async function overlayStrikes(cluster: Cluster): Promise<void> {
   assert.deepEqual(faultsOf(events), ['cart-1 error overlay']);
   assert.equal((await request()).status, 200, 'the next request is as ever');
   assert.equal((await request(overlay(cluster, to, 'f'.repeat(64)))).status, 403);
+  await eventsUntil(cluster, seen, (all) => refusalsOf(all).length >= 1);
 }
 
 export async function shutEdgeRefuses(cluster: Cluster, { note }: Scene): Promise<void> {

@@ -460,7 +460,7 @@ test('where the edge is open, itineraries and overlays go to it, and no session 
   const file = written('itinerary.json', STOPS, open);
   const sent = await fault(['itinerary', file, '--aws']);
   t.is(sent.code, 0, sent.stderr);
-  t.regex(sent.stdout, /^200 after \d+ ms: \{"error":null\}\nTimeline: /);
+  t.regex(sent.stdout, /^200 after \d+ ms: \{"error":null\}\nTimeline: .* --topology pair --region eu-central-1 /);
   const overlay = written('overlay.json', TEAPOT, open);
   const run = await load(['--aws', '--overlay', overlay, '--requests', '3', '--rate', '50', '--json']);
   t.is(run.code, 0, run.stderr);

@@ -111,7 +111,8 @@ if [[ -n ${FAULT_KEY_ARN:-} ]]; then
     echo "AWS_DEFAULT_REGION=$AWS_DEFAULT_REGION"
     echo "GRAPH_PARAMETER=$GRAPH_PARAMETER"
   } >"$CONFIG_DIR/graph.env"
-  attempt 18 10 bash fetch-graph.sh
+  chmod 0755 "$PROGRAM_DIR/fetch-graph.sh"
+  attempt 18 10 ./fetch-graph.sh
   install -m 0644 microcosm-graph.service microcosm-graph.timer /etc/systemd/system/
   timers=microcosm-graph.timer
 fi
