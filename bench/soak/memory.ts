@@ -24,10 +24,15 @@ export interface Slope {
   /** Half the width of the 95 % confidence interval. */
   readonly plusMinus: number;
   readonly processes: number;
+  /** What was left out of each process's life. */
+  readonly warmUpMs: number;
 }
 
-/** A process's heap and its compiled code grow until so long after its start. */
-const WARM_UP_MS = 60_000;
+/**
+ * A process's heap and its compiled code grow until so long after its start: about four minutes at some ten requests a second
+ * each, and flat from then on. A shorter watch leaves out a fifth of itself, and counts the rest as growth.
+ */
+const WARM_UP = { share: 0.2, leastMs: 60_000, mostMs: 240_000 };
 const LEAST_SAMPLES = 10;
 
 /** Samples the processes of the instances until it is stopped. */
@@ -71,8 +76,9 @@ function memoryOf(pid: number): MemorySample | undefined {
  * @returns undefined with fewer than two processes that lived long enough
  */
 export function memorySlope(processes: readonly ProcessMemory[]): Slope | undefined {
+  const warmUpMs = warmUpOf(processes);
   const groups = processes.flatMap(({ samples }) => {
-    const from = (samples[0]?.atMs ?? 0) + WARM_UP_MS;
+    const from = (samples[0]?.atMs ?? 0) + warmUpMs;
     const warm = samples.filter(({ atMs }) => atMs >= from);
     return warm.length < LEAST_SAMPLES ? [] : [centred(warm)];
   });
@@ -82,7 +88,14 @@ export function memorySlope(processes: readonly ProcessMemory[]): Slope | undefi
   const scores = groups.map((group) => sum(group.map(({ x, y }) => x * (y - slope * x))));
   const n = groups.length;
   const error = Math.sqrt((n / (n - 1)) * sum(scores.map((score) => score * score))) / sxx;
-  return { mibPerHour: slope, plusMinus: studentT(n - 1) * error, processes: n };
+  return { mibPerHour: slope, plusMinus: studentT(n - 1) * error, processes: n, warmUpMs };
+}
+
+function warmUpOf(processes: readonly ProcessMemory[]): number {
+  const starts = processes.map(({ samples }) => samples[0]?.atMs ?? Number.POSITIVE_INFINITY);
+  const ends = processes.map(({ samples }) => samples.at(-1)?.atMs ?? 0);
+  const watchedMs = Math.max(...ends) - Math.min(...starts);
+  return Math.min(WARM_UP.mostMs, Math.max(WARM_UP.leastMs, WARM_UP.share * watchedMs));
 }
 
 /** Hours and MiB, as differences from the process's own means. */

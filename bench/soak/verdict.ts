@@ -96,9 +96,9 @@ function memoryLines(memory: readonly ProcessMemory[], mostGrowth: number, failu
     lines.push(`${instance.padEnd(16)}${String(processes.length).padStart(9)}${figures.join('')}`);
   }
   if (!slope) return [...lines, 'growth        no process lived long enough to tell'];
-  const { mibPerHour, plusMinus, processes } = slope;
+  const { mibPerHour, plusMinus, processes, warmUpMs } = slope;
   lines.push(
-    `growth        ${mibPerHour.toFixed(1)} ± ${plusMinus.toFixed(1)} MiB per hour and process (95 %, ${processes} processes, bound ${mostGrowth})`,
+    `growth        ${mibPerHour.toFixed(1)} ± ${plusMinus.toFixed(1)} MiB per hour and process (95 %, ${processes} processes after ${(warmUpMs / 1000).toFixed(0)} s of warm-up, bound ${mostGrowth})`,
   );
   if (mibPerHour - plusMinus > mostGrowth) failures.push(`memory grows by ${mibPerHour.toFixed(1)} MiB per hour`);
   return lines;
