@@ -3,7 +3,6 @@ import type { Answer, AnswerError } from './answer';
 import { answerHeaders } from './answer';
 import type { Arrival } from './arrival';
 import type { EventLog } from './event-log';
-import { hangUp } from './faults/hang';
 import { resetConnection } from './faults/reset';
 import { hasBody } from './request-body';
 import type { Drop, Result } from './run-request';
@@ -23,7 +22,7 @@ export interface RequestEnds {
   /** With the answer that its work comes later. */
   accepted(arrival: Arrival, body: string): Answer;
   /** Without an answer, as a fault will have it. */
-  dropped(arrival: Arrival, drop: Drop): Promise<undefined>;
+  dropped(arrival: Arrival, drop: Drop): undefined;
 }
 
 export function requestEnds(log: EventLog, state: HandlerState): RequestEnds {
@@ -71,8 +70,7 @@ export function requestEnds(log: EventLog, state: HandlerState): RequestEnds {
       return leave(arrival, span, status, body, bytes);
     },
     accepted: (arrival, body) => leave(arrival, undefined, 202, body, Buffer.byteLength(body)),
-    dropped: async (arrival, drop) => {
-      if (drop.drop === 'hang') await hangUp(arrival.response, drop.over);
+    dropped: (arrival, drop) => {
       const { log: spanLog, startedAt } = arrival;
       const reading = log.read();
       const fields = `,"durationMs":${roundMs(reading.at - startedAt)},"spanEvents":${spanLog.events + 1}`;

@@ -5,6 +5,7 @@ import { type Arrival, arrivals, spanOf } from './arrival';
 import type { Caller } from './attempt';
 import { type HandlerState, requestEnds } from './end-request';
 import { isErrandRoute } from './errand-route';
+import { hangUp } from './faults/hang';
 import type { Overlays } from './overlay';
 import type { Program, Route, Via } from './program';
 import { doQueued } from './queued-work';
@@ -86,7 +87,9 @@ export function requestHandler({ service, caller, sends, state, overlays, forbid
     if (turned) return refuse(arrival, turned);
     const produced = run(span);
     const result = produced instanceof Promise ? await produced : produced;
-    const answer = result.drop ? await ends.dropped(arrival, result.drop) : ends.answered(arrival, span, result);
+    if (result.drop?.drop === 'hang') await hangUp(response, result.drop.over);
+    const answer = result.drop ? ends.dropped(arrival, result.drop) : ends.answered(arrival, span, result);
+    // In the turn of the last event, so that the log has the order in which requests leave and others come in.
     limiter?.leave();
     return answer;
   };

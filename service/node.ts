@@ -161,6 +161,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
   const stopClockEvents = startClockEvents(log, config.clock);
 
   const stopNow = async (reason: string): Promise<void> => {
+    const stoppingUs = Math.floor(performance.now() * 1_000);
     state.stopping = true;
     stopClockEvents();
     faults.stop();
@@ -169,7 +170,7 @@ export async function startNode(config: NodeConfig): Promise<RunningNode> {
     const runs = await logClock(log, config.clock);
     log.processEvent('SERVICE_DOWN', {
       runs,
-      detail: { reason, unfinishedRequests: state.inFlight, abandonedSends },
+      detail: { reason, stoppingUs, unfinishedRequests: state.inFlight, abandonedSends },
     });
     await client.close();
     discovery.close();

@@ -20,7 +20,7 @@ export interface GuardedAttempt {
 export async function guardedAttempt({ breaker, bulkhead }: CallGuards, attempt: GuardedAttempt): Promise<Attempt> {
   if (!bulkhead) return beyondBulkhead(breaker, attempt);
   const entered = bulkhead.enter(attempt.leftMs());
-  if (entered !== true && !(await entered)) {
+  if (entered !== true && (entered === false || !(await entered))) {
     if (entered !== false) return attempt.reject('DEADLINE', 'the deadline passed before its turn');
     const { limit, queue } = bulkhead.settings;
     return attempt.reject('BULKHEAD_FULL', `${limit} attempts to ${attempt.service} are under way and ${queue} wait`);

@@ -8,6 +8,7 @@ import type { Departure, Explained, Findings } from './departure';
 import { checkFlow } from './flow/check-flow';
 import { lostTails } from './lost-tails';
 import { slimEvent } from './parse-event';
+import { policyReplays } from './policies/policy-replays';
 import { clockMoved, gapOf, newFacts, note, type ProcessFacts } from './process-facts';
 import { flowRecord } from './span-record';
 import { topologies } from './topologies';
@@ -55,6 +56,7 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
   const findings: Findings = { departures: [], explained: {} };
   const processes = new Map<string, ProcessFacts>();
   const flows = new Map<string, Event[]>();
+  const policies = policyReplays(run, known);
   const texts = new Map<string, string>();
   let events = 0;
 
@@ -79,6 +81,10 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
   };
 
   const add = (event: Event): void => {
+    const slice = event.event === 'TOPOLOGY_CHANGED' ? event.detail?.slice : undefined;
+    if (isSlice(slice)) known.change(slice);
+    // Requests of other runs move the same policies' states.
+    policies.add(event);
     if (event.run !== run && event.run !== NO_RUN) return;
     let facts = processes.get(event.process);
     if (!facts) {
@@ -86,8 +92,6 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
       processes.set(event.process, facts);
     }
     note(facts, event, run);
-    const slice = event.event === 'TOPOLOGY_CHANGED' ? event.detail?.slice : undefined;
-    if (isSlice(slice)) known.change(slice);
     if (event.run !== run) return;
     events += 1;
     if (event.traceId === undefined) return;
@@ -113,17 +117,16 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
     };
     let spans = 0;
     const flowsChecked = flows.size;
-    let flowsDeparting = 0;
     let clientRequests = 0;
     for (const [traceId, list] of flows) {
-      const before = findings.departures.length;
       const flow = flowRecord(traceId, list);
       checkFlow(flow, context);
       flows.delete(traceId);
       spans += flow.spans.size;
       clientRequests += flow.client.size;
-      if (findings.departures.length > before) flowsDeparting += 1;
     }
+    findings.departures.push(...policies.finish(processes, tails));
+    const departing = new Set(findings.departures.flatMap(({ traceId }) => traceId ?? []));
     checkProcesses(processes.values(), run, end, known, findings, clientProcess);
     checkTotals(clientRequests, end, findings);
     const { departures, explained } = findings;
@@ -136,7 +139,7 @@ export function runCheck({ run, topology, end, settled = true, clientProcess }: 
       events,
       duplicates: duplicatesIn(processes.values()),
       flows: flowsChecked,
-      flowsDeparting,
+      flowsDeparting: departing.size,
       spans,
       departures,
       explained,

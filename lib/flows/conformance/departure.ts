@@ -31,8 +31,12 @@ export type DepartureKind =
   | 'wrong-fault'
   /** A breaker, a limit or another policy decided where the topology states none. */
   | 'extra-decision'
-  /** A call failed, and its fallback was not used. */
+  /** A policy did not decide what its state made due: a fallback, a breaker past its threshold, a limit that is reached. */
   | 'missing-decision'
+  /** A policy decided what its state, as the process's log tells it, gave no reason for. */
+  | 'undue-decision'
+  /** More was let through than an open breaker, a limit or a budget leaves. */
+  | 'over-limit'
   /** The log is incomplete: what happened there is unknown, which is not the same as wrong. */
   | 'lost';
 

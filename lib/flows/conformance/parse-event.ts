@@ -95,6 +95,7 @@ const KEPT = [
   'spanEvents',
   'error',
   'fault',
+  'decision',
   'overlay',
   'itinerary',
 ] as const satisfies readonly (keyof Event)[];

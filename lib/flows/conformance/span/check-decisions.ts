@@ -1,15 +1,15 @@
 import { childPlace, formatHash, type Hash, hashText } from '../../../model/draw';
 import type { DecisionKind, Event } from '../../../model/event';
+import type { Limit } from '../../../model/resilience';
 import { stepsWithin } from '../../../model/resolve';
 import type { SlicedService } from '../../../model/slice';
 import type { Endpoint, Outgoing } from '../../../model/topology';
-import { type DepartureKind, explain, type Findings } from '../departure';
-import type { SpanRecord } from '../span-record';
+import { explain, type Findings } from '../departure';
+import { callKey, type SpanRecord } from '../span-record';
+import type { Report } from './span-report';
 
 /** A timer of whole milliseconds may fire almost one early. */
 const TIMER_SLACK_MS = 2;
-
-type Report = (kind: DepartureKind, step: string | null, expected: string, actual: string, message: string) => void;
 
 /** The setting that a decision rests on; undefined where the topology states none. */
 type Setting = (step: Outgoing | undefined, endpoint: Endpoint, service: SlicedService) => object | undefined;
@@ -24,7 +24,10 @@ const SETTINGS: Readonly<Record<DecisionKind, { readonly name: string; readonly 
   REQUEST_SHED: { name: 'a limit', of: (_step, endpoint, service) => endpoint.concurrency ?? service.concurrency },
 };
 
-/** What policies decided depends on state that no log of one request shows: it is taken as given where such a policy stands. */
+/**
+ * Each decision has a policy, its settings for figures, and its place in the request's course. What it depends on beyond
+ * that is the state of a process: `policies` replays it.
+ */
 export function checkDecisions(
   span: SpanRecord,
   endpoint: Endpoint,
@@ -44,6 +47,8 @@ export function checkDecisions(
       continue;
     }
     explain(findings, event.event);
+    checkSettings(event, step, endpoint.concurrency ?? service.concurrency, at, report);
+    checkMoment(span, event, at, report);
     if (!step) continue;
     const [rightCallee, rightPlace] = [
       `${step.service} ${step.endpoint}`,
@@ -61,6 +66,41 @@ export function checkDecisions(
       report('wrong-place', id, rightPlace, event.callPlace ?? 'none', text);
     }
   }
+}
+
+function checkSettings(
+  { event, decision = {}, step: id }: Event,
+  step: Outgoing | undefined,
+  concurrency: Limit | undefined,
+  at: string,
+  report: Report,
+): void {
+  const settings = event === 'REQUEST_SHED' ? concurrency : event === 'HEDGE_SENT' ? step?.hedge : undefined;
+  for (const [name, expected] of Object.entries(settings ?? {})) {
+    const actual = decision[name as keyof typeof decision];
+    if (actual === expected) continue;
+    const text = `${event} at ${at} names ${name} ${actual}, and the topology ${expected}`;
+    report('undue-decision', id ?? null, `${name} ${expected}`, `${name} ${actual}`, text);
+  }
+}
+
+/** Decided before an attempt; what is not decided before one is decided after it. */
+const BEFORE: ReadonlySet<string> = new Set(['BREAKER_HALF_OPENED', 'HEDGE_SENT']);
+
+/** Between the receipt and the result, before or after the attempt that it is about. */
+function checkMoment(span: SpanRecord, event: Event, at: string, report: Report): void {
+  const { received, result, calls } = span;
+  const { step, repetition = 0, attempt: number = 1, seq } = event;
+  let [from, to] = [received?.seq ?? 0, result?.seq ?? Number.POSITIVE_INFINITY];
+  const call = step === undefined ? undefined : calls.get(callKey(step, repetition));
+  const connections = call?.attempts.find(({ attempt }) => attempt === number)?.connections ?? [];
+  for (const { sent, outcome } of connections) {
+    if (BEFORE.has(event.event)) to = Math.min(to, (sent ?? outcome)?.seq ?? to);
+    else from = Math.max(from, outcome?.seq ?? from);
+  }
+  if (seq > from && seq < to) return;
+  const text = `${event.event} at ${at} stands where it can't have been decided`;
+  report('reordered', step ?? null, `between events ${from} and ${to}`, `event ${seq}`, text);
 }
 
 /** Since the span's receipt; infinite where that is lost. */

@@ -5,8 +5,8 @@ import type { SpanContext } from './check-span';
 import type { Report } from './span-report';
 
 /** A request that was refused before any step: the status fits the cause, and nothing ran. */
-export function checkRefused(span: SpanRecord, { findings }: SpanContext, report: Report): void {
-  const { result, last, service } = span;
+export function checkRefused(span: SpanRecord, { findings, asked }: SpanContext, report: Report): void {
+  const { result, last, service, received, decisions } = span;
   const kind = result?.error?.kind ?? last?.error?.kind;
   const status = result?.status ?? last?.status;
   if (status === undefined) return;
@@ -16,6 +16,12 @@ export function checkRefused(span: SpanRecord, { findings }: SpanContext, report
     const expected = answers.length > 0 ? answers.join(' or ') : 'a status with a cause';
     const text = `${service} answered ${status} for ${kind ?? 'no cause'}`;
     report('wrong-status', null, expected, String(status), text);
+  }
+  const isCall = asked === 'call' || received?.via === 'edge';
+  if (kind === 'OVERLOAD' && isCall && span.complete && !decisions.some(({ event }) => event === 'REQUEST_SHED')) {
+    // The queue of sends is the only other bound that a node has.
+    const text = `${service} turned a call away, and no limit had it so`;
+    report('missing-decision', null, 'REQUEST_SHED', 'none', text);
   }
   for (const { step, repetition } of span.calls.values()) {
     const text = `${step} ran although the request was refused (${kind})`;

@@ -7,8 +7,8 @@ import { resolve } from '../../../../lib/model/resolve';
 import { hashValue, type Slice, sliceOf } from '../../../../lib/model/slice';
 import type { TopologySpec } from '../../../../lib/model/spec';
 import type { Topology } from '../../../../lib/model/topology';
-import { arbitraryTopology } from '../../../support/arbitrary-topology';
 import { type Simulation, simulate } from '../../../support/simulate';
+import { statelessTopology } from '../../../support/stateless-topology';
 
 function check(topology: Topology, { run, manifest }: Simulation, events: Iterable<Event>, settled = true) {
   const end = (manifest.find(({ record }) => record === 'end') ?? null) as ManifestEnd | null;
@@ -17,7 +17,7 @@ function check(topology: Topology, { run, manifest }: Simulation, events: Iterab
   return checking.finish();
 }
 
-const failures = { connect: 0.05, reset: 0.05, overload: 0.1, balancer: 0.05 };
+const failures = { connect: 0.05, reset: 0.05, internal: 0.1, balancer: 0.05 };
 
 /** Fields whose value follows from the topology, the draws or the other side's events, and a wrong value for each. */
 const ALTERATIONS: Readonly<Record<string, (event: Event) => Event | undefined>> = {
@@ -40,7 +40,7 @@ for (const [field, alter] of Object.entries(ALTERATIONS)) {
   test(`one altered ${field} in a run of a random topology is caught`, (t) => {
     let altered = 0;
     fc.assert(
-      fc.property(arbitraryTopology, fc.nat(), fc.nat(), (topology, seed, pick) => {
+      fc.property(statelessTopology, fc.nat(), fc.nat(), (topology, seed, pick) => {
         const simulation = simulate({ topology, seed, requests: 3, failures });
         const candidates = simulation.events.filter(alter);
         if (candidates.length === 0) return;
@@ -58,7 +58,7 @@ for (const [field, alter] of Object.entries(ALTERATIONS)) {
 test('events out of all order and with any field gone or of another kind never make the check throw', (t) => {
   fc.assert(
     fc.property(
-      arbitraryTopology,
+      statelessTopology,
       fc.nat(),
       fc.array(fc.tuple(fc.nat(), fc.nat(), fc.anything()), { maxLength: 12 }),
       (topology, seed, damages) => {
@@ -104,14 +104,14 @@ test('a retry that is due and not made, and one that the call does not allow, ar
   const spec = (retries: number): TopologySpec =>
     ({ services: { web: { edge: true, steps: [{ call: 'a', retries }] }, a: {} } }) as unknown as TopologySpec;
   const [none, two] = [resolve(spec(0), 'retry'), resolve(spec(2), 'retry')];
-  const simulation = simulate({ topology: two, requests: 20, failures: { overload: 0.4 } });
+  const simulation = simulate({ topology: two, requests: 20, failures: { body: 0.4 } });
   const swap = (topology: Topology) =>
     new Map(Object.keys(topology.services).map((name) => [name, hashValue(sliceOf(topology, name))]));
   const withSlices = (topology: Topology, events: readonly Event[]) =>
     events.map((event) => (event.slice ? { ...event, slice: swap(topology).get(event.service) as string } : event));
   const tooMany = check(none, simulation, withSlices(none, simulation.events));
   t.true(tooMany.departures.some(({ kind }) => kind === 'extra-retry'));
-  const once = simulate({ topology: none, requests: 20, failures: { overload: 0.4 } });
+  const once = simulate({ topology: none, requests: 20, failures: { body: 0.4 } });
   const tooFew = check(two, once, withSlices(two, once.events));
   t.true(tooFew.departures.some(({ kind }) => kind === 'missing-retry'));
   t.deepEqual(check(two, simulation, simulation.events).departures, []);
