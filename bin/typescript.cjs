@@ -1,5 +1,6 @@
 // Loads the project's TypeScript as ts-node does, and remembers what that made of each file: the compiler alone would take
 // longer than all the rest of a synthesis, or of most tests. Preloaded by cdk.json and by the tests.
+// MICROCOSM_TYPESCRIPT_CACHE names another folder to remember it in.
 const { createHash } = require('node:crypto');
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { dirname, join, relative, sep } = require('node:path');

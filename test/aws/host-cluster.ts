@@ -42,10 +42,11 @@ export async function onHost(hosts: Cluster['hosts'], instance: string, script: 
   return host.run(script);
 }
 
+/** Of the lines that are there whole: the node writes on. */
 export async function eventsOf(hosts: Cluster['hosts'], instance: string): Promise<readonly Event[]> {
   const { stdout } = await onHost(hosts, instance, `cat ${HOST.log}`);
   return stdout
     .split('\n')
-    .filter((line) => line !== '')
+    .slice(0, -1)
     .map((line) => JSON.parse(line) as Event);
 }

@@ -53,7 +53,7 @@ async function newEvents({ hosts }: Cluster, seen: Map<string, number>): Promise
 /** The log is written behind a request's back. */
 async function eventsUntil(cluster: Cluster, seen: Map<string, number>, enough: (events: readonly Event[]) => boolean) {
   const events: Event[] = [];
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 600; i++) {
     events.push(...(await newEvents(cluster, seen)));
     if (enough(events)) return events;
     await new Promise((resolve) => setTimeout(resolve, 100));

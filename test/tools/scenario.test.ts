@@ -65,10 +65,11 @@ function recordsOf(id: string): readonly ManifestRecord[] {
   return lines.map((line) => JSON.parse(line) as ManifestRecord);
 }
 
+/** Of the lines that are there whole: the instance writes on. */
 function eventsOf(id: string, instance: string): readonly Event[] {
   const lines = readFileSync(join(cwd, STATE.runs, id, `${instance}.log`), 'utf8')
-    .trim()
-    .split('\n');
+    .split('\n')
+    .slice(0, -1);
   return lines.map((line) => JSON.parse(line) as Event).filter((event) => event.run === id);
 }
 
