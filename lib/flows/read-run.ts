@@ -50,9 +50,9 @@ export interface Run extends RunSource {
   /**
    * Each flow as users see it. By start where the run is small (`events.store.parts` is 1), else by start within parts.
    *
-   * @param traceId only the flows of that trace, 32 hexadecimal digits: no other part of the run is looked at
+   * @param traceIds only the flows of that trace or those traces, 32 hexadecimal digits: no other part of the run is looked at
    */
-  flows(traceId?: string): Generator<Flow>;
+  flows(traceIds?: string | ReadonlySet<string>): Generator<Flow>;
   /** Trace ids of flows that begin with `prefix`. Describes no flow. */
   traceIds(prefix: string): ReadonlySet<string>;
 }
@@ -103,14 +103,14 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
     return known;
   }
 
-  function* flows(traceId?: string): Generator<Flow> {
+  function* flows(asked?: string | ReadonlySet<string>): Generator<Flow> {
     const own = clocks();
     const { store } = events;
-    const parts =
-      traceId === undefined ? undefined : new Set([store.partOf(Number.parseInt(traceId.slice(-8), 16) | 0)]);
-    for (const { table, flows: nodes } of batches(parts && { only: parts })) {
+    const wanted = typeof asked === 'string' ? new Set([asked]) : asked;
+    const only = wanted && new Set(Array.from(wanted, (id) => store.partOf(Number.parseInt(id.slice(-8), 16) | 0)));
+    for (const { table, flows: nodes } of batches(only && { only })) {
       for (const node of nodes) {
-        if (traceId !== undefined && traceOf(node, table) !== traceId) continue;
+        if (wanted && !wanted.has(traceOf(node, table))) continue;
         yield describeFlow(node, { table, ...events, clocks: own, expectation });
       }
     }

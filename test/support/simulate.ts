@@ -6,6 +6,7 @@ import { NO_RUN } from '../../lib/model/run-id';
 import { hashValue, sliceOf } from '../../lib/model/slice';
 import { seededRandom } from './random';
 import { type LoggedEvent, lineOf, logWriter, type RawEvent } from './simulated-log';
+import { breakers } from './simulation/breakers';
 import { makeClient, sendRequest, type Tally } from './simulation/client';
 import { makeFleet } from './simulation/fleet';
 import { manifestOf } from './simulation/manifest';
@@ -73,6 +74,7 @@ export function simulateInto(
     random,
     failures,
     fleet,
+    breakers: options.breakers ? breakers() : undefined,
     network: options.networkMs ?? (() => 0.1 + 0.3 * random.next()),
     chance: (probability = 0) => probability > 0 && random.next() < probability,
     put,

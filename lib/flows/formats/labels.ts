@@ -40,6 +40,7 @@ const COLUMNS: readonly (readonly [name: string, value: (span: SpanLabel, flow: 
   ['faults', (span) => json(span.faults)],
   ['effects', (span) => json(span.effects)],
   ['exposed', (span) => json(span.exposed)],
+  ['indirect', (span) => json(span.indirect)],
   ['flow_status', (_, flow) => flow.status],
   ['flow_duration_ms', (_, flow) => flow.durationMs],
   ['flow_anomalous', (_, flow) => flow.anomalous],

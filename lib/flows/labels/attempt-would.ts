@@ -29,6 +29,8 @@ export interface AttemptScene {
   drawn(leftMs: number): Would;
 }
 
+export const NOT_KNOWN: AttemptWould = { ms: Number.NaN, ok: false, deadline: false, basis: 'unknown' };
+
 /** Whether anything that is taken away bears on an attempt. */
 export function isAttemptTouched({ calls, strikes }: LoggedAttempt, scene: AttemptScene): boolean {
   const final = calls[calls.length - 1];
@@ -49,6 +51,7 @@ export function attemptWould(logged: LoggedAttempt | undefined, scene: AttemptSc
   if (leftMs < 1) return { ms: 0, ok: false, deadline: true, basis: 'measured' };
   if (!logged) return answeredIn(scene.hopMs, scene.drawn(leftMs), 'modelled', scene);
   const removed = logged.strikes.filter(isRemoved);
+  if (removed.some(({ policy }) => policy?.because === 'unknown')) return NOT_KNOWN;
   const kept = logged.strikes.filter((strike) => !isRemoved(strike));
   const final = logged.calls[logged.calls.length - 1];
   const child = final?.child ?? null;

@@ -1,4 +1,4 @@
-import { type AttemptScene, type AttemptWould, attemptWould, isAttemptTouched } from './attempt-would';
+import { type AttemptScene, type AttemptWould, attemptWould, isAttemptTouched, NOT_KNOWN } from './attempt-would';
 import type { CallScene } from './call-would';
 import { endOf, HEDGE, type LoggedAttempt } from './logged-attempts';
 import type { Moment } from './moment';
@@ -12,7 +12,6 @@ export interface HedgedWould {
 
 /** So close to each other, which of two was first is the timer's chance. */
 const SLACK_MS = 2;
-const NOT_KNOWN: AttemptWould = { ms: Number.NaN, ok: false, deadline: false, basis: 'unknown' };
 
 /**
  * A first attempt that would have taken longer than `afterMs` has a second one beside it: the first good answer wins, and

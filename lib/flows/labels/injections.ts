@@ -14,6 +14,17 @@ export interface Injection {
   readonly waitMs: number;
   /** It ended the request or the attempt. */
   readonly decides: boolean;
+  /** It is no fault, but what a policy decided on a state that faults may have brought about. */
+  readonly policy?: PolicyCause;
+}
+
+/** Why a policy decided as it did. */
+export interface PolicyCause {
+  readonly decision: 'BREAKER_OPEN' | 'BULKHEAD_FULL' | 'REQUEST_SHED' | 'RETRY_BUDGET_EXHAUSTED';
+  /** `injected`: proved by the log. `unknown`: whether it would have decided so without injections is not known. */
+  readonly because: 'injected' | 'unknown';
+  readonly injections: readonly string[];
+  readonly reason: string;
 }
 
 /** A request that no call waits for: the flow's root, the work of a `send`, or one whose caller is not known. */
@@ -25,6 +36,8 @@ export interface FlowFacts {
   readonly spans: readonly Span[];
   /** Those that struck each span, in their order. */
   readonly injections: ReadonlyMap<Span, readonly Injection[]>;
+  /** What policies decided there that may go back to injections. */
+  readonly policies: ReadonlyMap<Span, readonly Injection[]>;
   /** Who called a span, where its answer was waited for. */
   readonly callers: ReadonlyMap<Span, Span>;
   /** Spans that the deadline cut, or one below. */
@@ -33,10 +46,15 @@ export interface FlowFacts {
   readonly hopMs: number;
 }
 
-export function flowFacts({ root, orphans }: Flow): FlowFacts {
+/** @param policiesOf what policies decided in a span, where that may go back to injections */
+export function flowFacts(
+  { root, orphans }: Flow,
+  policiesOf: (span: Span) => readonly Injection[] = () => [],
+): FlowFacts {
   const tops: Span[] = [root, ...orphans];
   const spans: Span[] = [];
   const injections = new Map<Span, readonly Injection[]>();
+  const policies = new Map<Span, readonly Injection[]>();
   const callers = new Map<Span, Span>();
   const cut = new Set<Span>();
   const hops: number[] = [];
@@ -45,6 +63,8 @@ export function flowFacts({ root, orphans }: Flow): FlowFacts {
     for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
       spans.push(span);
       if (span.faults.length > 0) injections.set(span, span.faults.map(injectionOf, span));
+      const decided = policiesOf(span);
+      if (decided.length > 0) policies.set(span, decided);
       tops.push(...span.queued);
       const children: Span[] = [];
       for (const { child, error, durationMs } of span.calls) {
@@ -60,7 +80,7 @@ export function flowFacts({ root, orphans }: Flow): FlowFacts {
     }
   }
   for (const span of [...cut]) for (const above of upFrom(span, callers)) cut.add(above);
-  return { tops, spans, injections, callers, cut, hopMs: median(hops) };
+  return { tops, spans, injections, policies, callers, cut, hopMs: median(hops) };
 }
 
 function median(values: readonly number[]): number {

@@ -5,22 +5,24 @@ import type { Flow, Span } from '../flow';
 import { attemptWould } from './attempt-would';
 import { addedMs, type TreeEffects, treeEffects } from './effects';
 import type { Exposures } from './exposure';
-import { type FlowFacts, flowFacts, type Injection, upFrom } from './injections';
-import type { Comparison, FlowLabel, InjectionLabel, SpanLabel } from './label';
+import { type FlowFacts, flowFacts, type Injection, type PolicyCause, upFrom } from './injections';
+import type { Comparison, FlowLabel, IndirectLabel, InjectionLabel, SpanLabel } from './label';
+import type { PolicyCauses } from './policy-causes';
 import { asMeasured, type Would } from './would-be';
 
 /** What all flows of a run share. */
 export interface Labelling {
   readonly topologies: Topologies;
   readonly exposures: Exposures;
+  readonly policyCauses: PolicyCauses;
 }
 
 /** One flow's labels: what struck it, what came of that, and what would have been. */
-export function labelFlow(flow: Flow, { topologies, exposures }: Labelling): FlowLabel {
-  const facts = flowFacts(flow);
+export function labelFlow(flow: Flow, { topologies, exposures, policyCauses }: Labelling): FlowLabel {
+  const facts = flowFacts(flow, policyCauses);
   const world = { at: topologies.at, key: hashText(flow.key) };
   const byTop = new Map<Span, Injection[]>(facts.tops.map((top) => [top, []]));
-  for (const [span, own] of facts.injections) byTop.get(topOf(span, facts))?.push(...own);
+  for (const [span, own] of [...facts.injections, ...facts.policies]) byTop.get(topOf(span, facts))?.push(...own);
   const trees = new Map<Span, TreeEffects>();
   for (const [top, own] of byTop) if (own.length > 0) trees.set(top, treeEffects(top, own, facts, world));
 
@@ -30,6 +32,7 @@ export function labelFlow(flow: Flow, { topologies, exposures }: Labelling): Flo
     const tree = trees.get(topOf(span, facts));
     const faults = (facts.injections.get(span) ?? []).map((injection) => injectionLabel(injection, topologies));
     const effects = [...trees.values()].flatMap((each) => each.effects.get(span) ?? []);
+    const indirect = (facts.policies.get(span) ?? []).map(indirectLabel);
     return {
       requestId: span.requestId,
       parentRequestId: span.parentRequestId,
@@ -40,10 +43,11 @@ export function labelFlow(flow: Flow, { topologies, exposures }: Labelling): Flo
       startTime: span.startTime,
       offsetMs: span.offsetMs,
       ...compare(span, extra.has(span) ? null : (tree?.without.get(span) ?? asMeasured(span))),
-      anomalous: faults.length > 0 || effects.length > 0,
+      anomalous: faults.length > 0 || effects.length > 0 || indirect.some(({ because }) => because === 'injected'),
       faults,
       effects,
       exposed: exposures(span, startMs),
+      indirect,
     };
   });
   const [root] = spans as [SpanLabel, ...SpanLabel[]];
@@ -77,7 +81,7 @@ function compare({ status, durationMs }: Pick<Span, 'status' | 'durationMs'>, wo
 }
 
 /** The client waits for the root as a caller does, and has no time-out that the log knows of. */
-function clientOf({ client, root }: Flow, { injections }: FlowFacts, would: Would): Comparison | null {
+function clientOf({ client, root }: Flow, { injections, policies }: FlowFacts, would: Would): Comparison | null {
   if (!client) return null;
   const { status, durationMs, error } = client;
   const own = injections.get(root) ?? [];
@@ -90,7 +94,7 @@ function clientOf({ client, root }: Flow, { injections }: FlowFacts, would: Woul
       hopMs: 0,
       moved: false,
       isRemoved: () => true,
-      isTouched: () => injections.size > 0,
+      isTouched: () => injections.size + policies.size > 0,
       isCut: () => false,
       removedOf: () => own,
       span: () => would,
@@ -111,6 +115,17 @@ function edgeOf(span: Span, { root, client }: Flow, { callers, spans }: FlowFact
   if (span === root) return client && root.service !== CLIENT_SERVICE ? `${CLIENT_SERVICE}->${root.service}` : null;
   const caller = callers.get(span) ?? spans.find(({ queued }) => queued.includes(span));
   return caller ? `${caller.service}->${span.service}` : null;
+}
+
+function indirectLabel({ name, fault, policy }: Injection): IndirectLabel {
+  const { step, repetition, attempt } = fault;
+  return {
+    injection: name,
+    ...(policy as PolicyCause),
+    ...(step !== undefined && { step }),
+    ...(repetition !== undefined && { repetition }),
+    ...(attempt !== undefined && { attempt }),
+  };
 }
 
 function injectionLabel({ name, fault, span }: Injection, topologies: Topologies): InjectionLabel {

@@ -5,6 +5,7 @@ import type { Run } from '../read-run';
 import { exposures } from './exposure';
 import type { FlowLabel } from './label';
 import { labelFlow } from './label-flow';
+import { policyCauses } from './policy-causes';
 
 /**
  * Labels flow after flow, so that a run need not fit into memory. A flow's topology is that of the run's manifest, with
@@ -20,7 +21,8 @@ export function labelRun(run: Run, flows: Iterable<Flow>): Iterable<FlowLabel> |
   for (const { changes } of run.events.processes) {
     for (const { detail } of changes) if (isSlice(detail?.slice)) known.change(detail.slice);
   }
-  const labelling = { topologies: known, exposures: exposures(run) };
+  const exposed = exposures(run);
+  const labelling = { topologies: known, exposures: exposed, policyCauses: policyCauses(run, known, exposed) };
   return (function* () {
     for (const flow of flows) yield labelFlow(flow, labelling);
   })();

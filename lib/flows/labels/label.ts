@@ -73,6 +73,24 @@ export interface EffectLabel {
   readonly absent?: readonly string[];
 }
 
+/**
+ * What a policy decided here on a state (an open breaker, a full limit, a spent budget) that injections may have brought about, in
+ * this flow or in others.
+ */
+export interface IndirectLabel {
+  /** Names it in effects, as an injection is named, with `!` in the place of `#`. */
+  readonly injection: string;
+  readonly decision: 'BREAKER_OPEN' | 'BULKHEAD_FULL' | 'REQUEST_SHED' | 'RETRY_BUDGET_EXHAUSTED';
+  readonly step?: string;
+  readonly repetition?: number;
+  readonly attempt?: number;
+  /** `injected`: the log proves it. `unknown`: then so is what would have been. */
+  readonly because: 'injected' | 'unknown';
+  /** The injections that it goes back to, up to twenty; where that is unknown, those that the log points to. */
+  readonly injections: readonly string[];
+  readonly reason: string;
+}
+
 /** A fault of the instance that lasted while the span was there: it may have touched it, which nothing proves. */
 export interface ExposureLabel {
   readonly id: string;
@@ -118,6 +136,7 @@ export interface SpanLabel extends Comparison {
   readonly faults: readonly InjectionLabel[];
   readonly effects: readonly EffectLabel[];
   readonly exposed: readonly ExposureLabel[];
+  readonly indirect: readonly IndirectLabel[];
 }
 
 export interface FlowLabel extends Comparison {

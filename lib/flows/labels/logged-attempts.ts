@@ -12,6 +12,8 @@ export interface LoggedAttempt {
   toMs: number;
   /** It stood beside the first one. */
   isHedge: boolean;
+  /** A policy did not let it be repeated, perhaps because of injections. */
+  notRepeated?: Injection;
 }
 
 /** The number of a hedge among the attempts. */
@@ -28,7 +30,7 @@ export function loggedAttempts(span: Span, injections: readonly Injection[]): Re
     const key = attemptKey(step, repetition, attempt);
     const known = attempts.get(key);
     if (known) return known;
-    const made = { calls: [], strikes: [], fromMs: Number.POSITIVE_INFINITY, toMs: 0, isHedge: false };
+    const made: LoggedAttempt = { calls: [], strikes: [], fromMs: Number.POSITIVE_INFINITY, toMs: 0, isHedge: false };
     attempts.set(key, made);
     return made;
   };
@@ -36,6 +38,10 @@ export function loggedAttempts(span: Span, injections: readonly Injection[]): Re
     const { at: position, step, repetition = 0, attempt = 1 } = injection.fault;
     if (position !== 'call' || step === undefined) continue;
     const own = at(step, repetition, attempt);
+    if (injection.policy && !injection.decides) {
+      own.notRepeated = injection;
+      continue;
+    }
     own.strikes.push(injection);
     own.fromMs = Math.min(own.fromMs, injection.atMs);
   }

@@ -42,6 +42,8 @@ export function whatIf(
   };
 
   const known = (span: Span, leftMs: number | undefined): Would => {
+    const decided = (facts.policies.get(span) ?? []).filter((each) => removed.has(each) && each.fault.at !== 'call');
+    if (decided.length > 0) return UNKNOWN;
     if (REFUSALS.has(span.error?.kind ?? '') || (span.status === 202 && span.via !== 'queue')) return asMeasured(span);
     const described = world.at(span.service, span.epoch ?? 0);
     const place = parseHash(span.place ?? '');
@@ -72,10 +74,14 @@ export function whatIf(
   const requestWould = ({ described, endpoint, place, epoch }: Request, span: Span | null, limitMs: number): Would => {
     const draws = { seed: described.seed, key: world.key, place };
     const strikes = (span && facts.injections.get(span)) ?? [];
-    const attempts: ReadonlyMap<string, LoggedAttempt> = span ? loggedAttempts(span, strikes) : new Map();
+    const policies = (span && facts.policies.get(span)) ?? [];
+    const attempts: ReadonlyMap<string, LoggedAttempt> = span
+      ? loggedAttempts(span, policies.length > 0 ? [...strikes, ...policies] : strikes)
+      : new Map();
     const endedMs = span?.durationMs ?? Number.POSITIVE_INFINITY;
     const made = new Set<string>();
     const absent: string[] = [];
+    const failing: string[] = [];
     let basis = (span ? 'measured' : 'modelled') as Basis;
     /** Whether the time from the last thing known to the answer is the node's own. */
     let hasTail = span !== null && span.durationMs !== null;
@@ -172,6 +178,7 @@ export function whatIf(
         made.add(key);
         if (!attempts.has(key)) absent.push(`${step.service} ${step.endpoint}`);
       }
+      for (const attempt of would.failing) failing.push(attemptKey(step.id, repetition, attempt));
       return would.at;
     };
 
@@ -214,6 +221,7 @@ export function whatIf(
       extra: unmade.flatMap(([, { calls }]) => calls.flatMap(({ child }) => child ?? [])),
       retried: unmade.some(([key, { isHedge }]) => !key.startsWith('1 ') && !isHedge),
       hedged: unmade.some(([, { isHedge }]) => isHedge),
+      failing,
     };
   };
 

@@ -16,6 +16,8 @@ export interface Would {
   readonly retried: boolean;
   /** Whether it would have sent fewer hedges. */
   readonly hedged: boolean;
+  /** Attempts that would have failed in a way that counts against the callee, by `attemptKey`. */
+  readonly failing: readonly string[];
 }
 
 export function asMeasured({ durationMs, status }: Span): Would {
@@ -27,6 +29,7 @@ export function asMeasured({ durationMs, status }: Span): Would {
     extra: [],
     retried: false,
     hedged: false,
+    failing: [],
   };
 }
 
@@ -38,6 +41,7 @@ export const UNKNOWN: Would = {
   extra: [],
   retried: false,
   hedged: false,
+  failing: [],
 };
 
 export function weaker(a: Basis, b: Basis): Basis {

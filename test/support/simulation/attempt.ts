@@ -1,8 +1,9 @@
 import { childPlace, formatHash, type Hash, hashText } from '../../../lib/model/draw';
-import type { ErrorKind, Event } from '../../../lib/model/event';
+import type { ErrorKind, Event, EventKind } from '../../../lib/model/event';
 import { rulesOfCall } from '../../../lib/model/faced-faults';
 import type { CallStep, SendStep } from '../../../lib/model/topology';
 import type { Process } from '../simulated-log';
+import { changing, verdictOf } from './breakers';
 import { aliveAt, type Lives } from './fleet';
 import { faced } from './strike';
 import { type Answer, type AttemptOutcome, type Failure, round, type Span, type World } from './world';
@@ -72,6 +73,18 @@ export function* beginAttempt(
   const place = childPlace(span.draws.place, hashText(step.id), number.repetition, number.attempt);
   const isHedge = side !== undefined && number.attempt > 1;
   const attempt = { step, span, place, fields: attemptFields(step, span, number), startAt, side, isHedge, world };
+  const breaker = world.breakers?.(span.process, step);
+  if (!breaker) return yield* make(attempt);
+  const log = (at: number) => (event: EventKind, decision: object) =>
+    void world.emit(span, at, { event, ...attempt.fields, decision });
+  const permit = changing(breaker, () => breaker.admit(startAt), log(startAt), step.service);
+  if (permit === 0) return fail(attempt, startAt, 'BREAKER_OPEN');
+  const outcome = yield* make(attempt);
+  changing(breaker, () => breaker.settle(permit, verdictOf(outcome), outcome.at), log(outcome.at), step.service);
+  return outcome;
+}
+
+function* make(attempt: Attempt): Underway {
   const held = yield* faceFaults(attempt);
   return 'kind' in held ? held : yield* connect(attempt, held.at);
 }

@@ -23,7 +23,7 @@ export function callOnce(step: Outgoing, span: Span, startAt: number, repetition
     const tries = attempt - hedges;
     at = outcome.at;
     if (outcome.status !== undefined && outcome.status < 400) return { at };
-    if (outcome.kind === 'DEADLINE' || !mayRetry(step, tries, outcome.status)) {
+    if (outcome.kind === 'DEADLINE' || outcome.kind === 'BREAKER_OPEN' || !mayRetry(step, tries, outcome.status)) {
       return failed(step, span, outcome, { repetition, attempt }, world);
     }
     at = Math.min(at + backoffMs(step, span.draws, repetition, tries), Math.max(at, span.deadlineAt));

@@ -1,5 +1,6 @@
 import type { CallStep, SendStep } from '../../../lib/model/topology';
 import { attemptFields, beginAttempt, type Side, type Underway } from './attempt';
+import { isClosed } from './breakers';
 import type { AttemptOutcome, Span, World } from './world';
 
 export interface Hedged {
@@ -20,7 +21,7 @@ export function hedged(
   const first = beginAttempt(step, span, startAt, { repetition, attempt: 1 }, world, side);
   const hedgeAt = startAt + afterMs;
   const replicas = world.topology.services[step.service]?.replicas ?? 1;
-  const maySend = replicas > 1 && span.deadlineAt - hedgeAt >= 1;
+  const maySend = replicas > 1 && isClosed(step, span, world) && span.deadlineAt - hedgeAt >= 1;
   let now = first.next();
   while (!now.done && (!maySend || now.value <= hedgeAt)) now = first.next();
   if (now.done) return { outcome: now.value, hedged: false };

@@ -45,6 +45,13 @@ export interface SimulationOptions {
   readonly hostOf?: (instance: string) => string;
   /** By host; true time where absent. */
   readonly clocks?: Readonly<Record<string, HostClock>>;
+  /**
+   * Breakers are asked, and not passed over. What they decide is right where attempts to one service from one process
+   * follow one another, as requests far apart with steps in sequence do.
+   *
+   * @default false
+   */
+  readonly breakers?: boolean;
   /** Request keys in turn; the trace id where absent. */
   readonly keys?: readonly string[];
 }

@@ -3,6 +3,7 @@ import type { ErrorKind, Event, EventError } from '../../../lib/model/event';
 import type { Endpoint, Topology } from '../../../lib/model/topology';
 import type { Random } from '../random';
 import type { Process, RawEvent } from '../simulated-log';
+import type { Breakers } from './breakers';
 import type { Fleet } from './fleet';
 import type { Failures } from './options';
 import type { TrueSpan } from './truth';
@@ -15,6 +16,7 @@ export interface World {
   readonly random: Random;
   readonly failures: Failures;
   readonly fleet: Fleet;
+  readonly breakers: Breakers | undefined;
   /** One way, in milliseconds. */
   network(from: string, to: string): number;
   chance(probability?: number): boolean;
