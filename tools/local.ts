@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../lib/load/duration';
 import { type LocalRun, launch } from '../lib/local/launch';
 import { StartError } from '../lib/local/start-error';
 import { fillPath } from '../lib/model/decisions';
@@ -13,6 +14,7 @@ interface Options {
   readonly port: number;
   readonly inline: boolean;
   readonly publicFaults: boolean;
+  readonly idleTimeout: string;
   readonly json: boolean;
 }
 
@@ -28,11 +30,14 @@ void runCommand((program, finish) => {
       false,
     )
     .option('--public-faults', 'let itineraries and overlays in at the edge, for those who have a token', false)
+    .option('--idle-timeout <duration>', 'the edge ends a request on which nothing moves for so long, as an ALB', '60s')
     .option('--json', 'print the deployment as one line of JSON once it is ready', false)
     .action(async (nameOrPath: string, options: Options) => finish(await local(nameOrPath, options)));
 });
 
-async function local(nameOrPath: string, { port, inline, publicFaults, json }: Options): Promise<ExitCode> {
+async function local(nameOrPath: string, options: Options): Promise<ExitCode> {
+  const { port, inline, publicFaults, json } = options;
+  const idleTimeoutMs = parseDuration(options.idleTimeout, '--idle-timeout');
   const topology = loadTopology(nameOrPath);
   const stop = watchStop();
   const progress = startProgress(topology.name);
@@ -42,6 +47,7 @@ async function local(nameOrPath: string, { port, inline, publicFaults, json }: O
       port,
       inline,
       publicFaults,
+      balancer: { idleTimeoutMs },
       signal: stop.signal,
       onProgress: progress.show,
       onNotice: (line) => process.stderr.write(`${line}\n`),

@@ -1,5 +1,6 @@
 import { edgeEndpoints, endpointVisits, expectedRequests, nodeName } from './call-graph';
 import { isTolerated } from './decisions';
+import { describePolicies, type PolicyDescription } from './describe-policies';
 import { estimateLatency, type LatencyEstimate } from './estimate';
 import type { FaultPosition, FaultType } from './fault';
 import { stepsWithin } from './resolve';
@@ -33,6 +34,8 @@ export interface ServiceDescription {
   /** Calls and sends that it makes for each request it handles. */
   readonly fanOut: number;
   readonly callees: readonly CalleeDescription[];
+  /** What protects it, and the services that it calls. */
+  readonly policies: readonly PolicyDescription[];
   /** What goes wrong on purpose: its rules, faults among its steps, and those of its calls. */
   readonly faults: readonly FaultDescription[];
 }
@@ -117,6 +120,7 @@ function describeService(service: Service, visits: ReadonlyMap<string, number>, 
     requestsPerEdgeRequest: handled,
     fanOut: sum([...callees.values()].map(({ expected }) => expected)),
     callees: [...callees.values()],
+    policies: describePolicies(service),
     faults: describeFaults(service),
   };
 }

@@ -78,7 +78,10 @@ function orFalse(shape: Shape): Shape {
   };
 }
 
-export const concurrency = describe('Requests worked on at once, and how many more may wait.', named('limit', limit));
+const CONCURRENCY = 'Requests worked on at once, and how many more may wait.';
+export const concurrency = describe(CONCURRENCY, named('limit', limit));
+/** Of a service, which may switch a default off. */
+export const serviceConcurrency = describe(CONCURRENCY, orFalse(named('limit', limit)));
 
 /** What calls and `send`s may state. */
 export const callPolicies: Readonly<Record<string, Shape>> = {
@@ -96,7 +99,7 @@ export const callPolicies: Readonly<Record<string, Shape>> = {
 export const answerPolicies: Readonly<Record<string, Shape>> = {
   hedge: describe(
     'A second attempt to another instance, where the first takes so long.',
-    object({ afterMs: wait }, ['afterMs']),
+    orFalse(object({ afterMs: wait }, ['afterMs'])),
   ),
-  fallback: describe('An answer in the place of a failed call, which is tolerated then.', fallback),
+  fallback: describe('An answer in the place of a failed call, which is tolerated then.', orFalse(fallback)),
 };

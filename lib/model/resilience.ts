@@ -77,12 +77,12 @@ export interface Hedge {
   readonly afterMs: number;
 }
 
-/** What only a call may state: a `send` brings no answer. */
+/** What only a call may state, since a `send` brings no answer; `false` switches a default off. */
 export interface AnswerPolicySpecs {
   /** Not where the request's own deadline passed. @default none */
-  readonly fallback?: FallbackSpec;
+  readonly fallback?: FallbackSpec | false;
   /** Beside the first attempt only; a retry is not hedged. @default none */
-  readonly hedge?: Hedge;
+  readonly hedge?: Hedge | false;
 }
 
 /** The same resolved: what is not stated is absent, so that a topology without it stays the value that it was. */
@@ -101,13 +101,12 @@ export function resolveRetryBudget({ ratio = 0.2, minPerSecond = 1, windowMs = 1
   return { ratio, minPerSecond, windowMs };
 }
 
-export function resolveCallPolicies(
-  own: CallPolicySpecs & AnswerPolicySpecs,
-  defaults: CallPolicySpecs = {},
-): CallPolicies {
-  const { fallback, hedge } = own;
-  const breaker = own.breaker ?? defaults.breaker;
-  const bulkhead = own.bulkhead ?? defaults.bulkhead;
+export function resolveCallPolicies({
+  breaker,
+  bulkhead,
+  fallback,
+  hedge,
+}: CallPolicySpecs & AnswerPolicySpecs): CallPolicies {
   return {
     ...(breaker && { breaker: resolveBreaker(breaker) }),
     ...(bulkhead && { bulkhead: resolveLimit(bulkhead) }),

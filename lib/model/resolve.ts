@@ -1,8 +1,10 @@
 import { chooseEndpoint, DEFAULT_ENDPOINT, parseCallee } from './callee';
 import type { Distribution } from './distribution';
-import { resolveCallPolicies, resolveLimit, resolveRetryBudget } from './resilience';
+import { layered } from './layered';
+import { type Hedge, resolveCallPolicies, resolveLimit, resolveRetryBudget } from './resilience';
 import { resolveCallFaults, resolveFault, resolveFaultRules } from './resolve-faults';
 import type {
+  CallDefaultsSpec,
   CallSpec,
   EndpointSpec,
   NamedEndpointSpec,
@@ -31,7 +33,7 @@ export function resolve(spec: TopologySpec, name: string): Topology {
     endpoints: Object.fromEntries(
       Object.entries(endpointSpecs(serviceSpec)).map(([key, endpoint]) => [
         key,
-        resolveEndpoint(key, endpoint, serviceSpec.endpoints === undefined, spec),
+        resolveEndpoint(key, endpoint, serviceSpec, spec),
       ]),
     ),
   }));
@@ -56,7 +58,7 @@ export function resolve(spec: TopologySpec, name: string): Topology {
             .filter((other) => callees.get(other)?.includes(service))
             .sort(),
           faults: resolveFaultRules(serviceSpec),
-          ...(serviceSpec.concurrency && { concurrency: resolveLimit(serviceSpec.concurrency) }),
+          ...serviceLimit(serviceSpec, spec),
           ...(serviceSpec.aws?.instanceType && { instanceType: serviceSpec.aws.instanceType }),
         },
       ]),
@@ -81,7 +83,13 @@ export function calleeEndpoint(spec: TopologySpec, reference: string, method: st
   return chooseEndpoint(Object.keys(endpointSpecs(callee)), callee.endpoints === undefined, endpoint, method);
 }
 
-function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean, spec: TopologySpec): Endpoint {
+function serviceLimit({ concurrency: own }: AnyServiceSpec, { defaults }: TopologySpec) {
+  const concurrency = own ?? defaults?.concurrency;
+  return concurrency && { concurrency: resolveLimit(concurrency) };
+}
+
+function resolveEndpoint(key: string, endpoint: EndpointSpec, service: AnyServiceSpec, spec: TopologySpec): Endpoint {
+  const anyMethod = service.endpoints === undefined;
   const [method = 'GET', path = '/'] = key.split(' ');
   const { concurrency } = endpoint as NamedEndpointSpec;
   const work: StepSpec[] = endpoint.latencyMs === undefined ? [] : [{ work: { latencyMs: endpoint.latencyMs } }];
@@ -95,13 +103,13 @@ function resolveEndpoint(key: string, endpoint: EndpointSpec, anyMethod: boolean
     deadlineMs: endpoint.deadlineMs ?? spec.defaults?.deadlineMs ?? DEFAULT_DEADLINE_MS,
     requestBytes: endpoint.requestBytes ?? null,
     responseBytes: endpoint.responseBytes ?? spec.defaults?.responseBytes ?? 0,
-    steps: stepResolver(spec)([...work, ...written], 'parallel'),
+    steps: stepResolver(spec, layered(service.callDefaults, spec.defaults))([...work, ...written], 'parallel'),
     ...(!anyMethod && concurrency && { concurrency: resolveLimit(concurrency) }),
   };
 }
 
 /** Resolves one endpoint's steps; counts occurrences over the whole endpoint, so that an identity is unique in it. */
-function stepResolver(spec: TopologySpec) {
+function stepResolver(spec: TopologySpec, defaults: CallDefaultsSpec) {
   const occurrences = new Map<string, number>();
 
   const identify = (kind: string, id: string | undefined, callee = ''): string => {
@@ -152,6 +160,10 @@ function stepResolver(spec: TopologySpec) {
     const anyMethod = callee?.endpoints === undefined;
     const method = options.method ?? (anyMethod && requestBytes !== null ? 'POST' : endpointMethod);
     const id = identify(kind, options.id, `${service} ${endpoint}`);
+    const { timeoutMs = null, retries, ...stated } = layered<CallDefaultsSpec>(options, defaults);
+    const replicas = callee?.replicas ?? spec.defaults?.replicas ?? 1;
+    const hedge = options.hedge ?? usefulHedge(defaults.hedge, replicas, timeoutMs);
+    const answerPolicies = kind === 'send' ? ({ hedge: false, fallback: false } as const) : { hedge };
     return {
       id,
       service,
@@ -160,16 +172,21 @@ function stepResolver(spec: TopologySpec) {
       path,
       probability: options.probability ?? 1,
       count: options.count ?? 1,
-      timeoutMs: options.timeoutMs ?? spec.defaults?.timeoutMs ?? null,
-      retries: resolveRetries(options.retries ?? spec.defaults?.retries),
+      timeoutMs,
+      retries: resolveRetries(retries),
       requestBytes,
       optional: options.optional ?? false,
       faults: resolveCallFaults(id, options.faults ?? []),
-      ...resolveCallPolicies(options, spec.defaults),
+      ...resolveCallPolicies({ ...stated, ...answerPolicies }),
     };
   };
 
   return resolveSteps;
+}
+
+/** A default that could never be sent is left out; a call's own is a fault then, which validation finds. */
+function usefulHedge(hedge: Hedge | false | undefined, replicas: number, timeoutMs: number | null): Hedge | false {
+  return hedge && replicas > 1 && (timeoutMs === null || hedge.afterMs < timeoutMs) ? hedge : false;
 }
 
 function resolveRetries(retries: RetriesSpec | undefined): Retries {

@@ -28,16 +28,25 @@ export type CalleeRef<S> = {
   [K in keyof S & string]: K | `${K} ${keyof S[K] & string}`;
 }[keyof S & string];
 
+/**
+ * What calls have when they don't say otherwise; of policies `send`s have the breaker and the bulkhead. A hedge is left out
+ * where it could never be sent: to a callee of one instance, or after the call's time-out.
+ */
+export interface CallDefaultsSpec extends CallPolicySpecs, AnswerPolicySpecs {
+  /** Time one attempt of a call may take. @default whatever is left of the deadline */
+  readonly timeoutMs?: number;
+  readonly retries?: RetriesSpec;
+}
+
 /** What services, endpoints and calls have when they don't say otherwise. */
-export interface DefaultsSpec extends CallPolicySpecs {
+export interface DefaultsSpec extends CallDefaultsSpec {
   readonly server?: ServerKind;
   readonly client?: ClientKind;
   readonly replicas?: number;
   /** Whole time an edge request may take, and each queued `send`. @default 10000 */
   readonly deadlineMs?: number;
-  /** Time one attempt of a call may take. @default whatever is left of the deadline */
-  readonly timeoutMs?: number;
-  readonly retries?: RetriesSpec;
+  /** Of each service, in each instance. @default no limit */
+  readonly concurrency?: LimitSpec;
   /** Size of the payload in an answer, apart from the answers of callees. @default 0 */
   readonly responseBytes?: Distribution;
 }
@@ -53,8 +62,13 @@ export interface ServiceSpec<E, R extends string = string> extends EndpointSpec<
   readonly replicas?: number;
   readonly server?: ServerKind;
   readonly client?: ClientKind;
-  /** Requests worked on at once in each instance, those of endpoints with a limit of their own apart. @default no limit */
-  readonly concurrency?: LimitSpec;
+  /**
+   * Requests worked on at once in each instance, those of endpoints with a limit of their own apart; `false` switches a
+   * default off. @default no limit
+   */
+  readonly concurrency?: LimitSpec | false;
+  /** Of the calls that it makes, before those of the topology. */
+  readonly callDefaults?: CallDefaultsSpec;
   /** Keys are `METHOD /path`; a path segment `:name` stands for any one segment. */
   readonly endpoints?: { readonly [P in keyof E]: NamedEndpointSpec<R> };
   /** What goes wrong on purpose; each rule for every endpoint unless it names one. */

@@ -5,6 +5,7 @@ import { isObject, MAX_NESTING, pathTo } from './shape';
 
 /** What a topology's author wrote, as far as it can be understood although other parts of it may be wrong. */
 export interface Survey {
+  readonly defaults: Readonly<Record<string, unknown>>;
   readonly services: ReadonlyMap<string, SurveyedService>;
   readonly requests: readonly SurveyedRequest[];
 }
@@ -73,7 +74,7 @@ export function survey(value: unknown): Survey {
       endpoints,
     });
   }
-  return { services, requests };
+  return { defaults, services, requests };
 }
 
 interface Visitor {

@@ -1,7 +1,15 @@
 import { LIMITS } from './contract';
 import { distribution, distributionSchema } from './distribution-shape';
 import { callFault, endpointRule, faultDefinitions, serviceRule, stepFault } from './fault-shape';
-import { answerPolicies, breaker, callPolicies, concurrency, limit, retryBudget } from './resilience-shape';
+import {
+  answerPolicies,
+  breaker,
+  callPolicies,
+  concurrency,
+  limit,
+  retryBudget,
+  serviceConcurrency,
+} from './resilience-shape';
 import { SCENARIO_DEFINITIONS, scenariosShape } from './scenario-shape';
 import {
   byType,
@@ -136,12 +144,16 @@ const endpoint = object({
   faults: describe('What goes wrong on purpose with its requests.', list(named('endpointFault', endpointRule))),
 });
 
+/** What calls have when they don't say otherwise. */
+const callDefaults = { timeoutMs, retries, ...callPolicies, ...answerPolicies };
+
 const service = object({
   edge: describe('Behind the load balancer.', flag),
   replicas,
   server,
   client,
-  concurrency,
+  concurrency: serviceConcurrency,
+  callDefaults: describe('What its calls have when they state nothing else.', object(callDefaults)),
   endpoints: describe(
     'By METHOD /path.',
     record(named('endpoint', endpoint), endpointKey, 'endpoint: METHOD /path, such as "GET /items/:id"'),
@@ -159,7 +171,7 @@ export const topologyShape = object(
       'What every draw depends on; the name where left out.',
       text(/^[\s\S]{1,200}$/, 'a text of 1 to 200 characters'),
     ),
-    defaults: object({ server, client, replicas, deadlineMs, timeoutMs, retries, responseBytes, ...callPolicies }),
+    defaults: object({ server, client, replicas, deadlineMs, responseBytes, concurrency, ...callDefaults }),
     services: record(
       named('service', service),
       LABEL,

@@ -1,4 +1,5 @@
 import type { CalleeDescription, TopologyDescription } from './describe-topology';
+import { show } from './shape';
 
 const WIDTH = 100;
 
@@ -43,12 +44,25 @@ export function topologyText(description: TopologyDescription): string {
     '',
     ...serviceTable,
     '',
+    ...policyTable(description),
     ...faultTable(description),
     'requests: handled for one edge request; fan-out: calls and sends for one request handled.',
     '~ sent one way, ? optional, and how many for one request where that is not 1.',
     `Latencies are an estimate from ${edges[0]?.latency.samples ?? 0} request keys, without network, overhead or queueing.`,
     '',
   ].join('\n');
+}
+
+function policyTable({ services }: TopologyDescription): readonly string[] {
+  const all = services.flatMap(({ service, policies }) => policies.map((policy) => ({ service, ...policy })));
+  if (all.length === 0) return [];
+  const rows = all.map(({ service, policy, endpoint, callee }) => [
+    service,
+    policy,
+    callee === null ? (endpoint ?? 'its requests') : `calls to ${callee}`,
+  ]);
+  const settings = all.map((each) => Object.entries(each.settings).map(([name, value]) => `${name} ${show(value)}`));
+  return [...table(['Protected by', 'policy', 'on', 'settings'], rows, settings), ''];
 }
 
 function faultTable({ services }: TopologyDescription): readonly string[] {

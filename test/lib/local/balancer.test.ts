@@ -176,6 +176,42 @@ test('504 where the instance does not answer in time, and its request is broken 
   await aborted.promise;
 });
 
+test('408 where a request stops arriving', async (t) => {
+  const { balancer } = await oneBackend(t, (incoming, response) => incoming.on('end', () => response.end()).resume(), {
+    idleTimeoutMs: 200,
+  });
+  const outgoing = request(balancer.url, { method: 'POST', headers: { 'content-length': 10 } });
+  outgoing.write('half').on('error', () => {});
+  const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+  t.is(answer.statusCode, 408);
+});
+
+test('an answer that stops half-way breaks, and one that moves may take longer than the idle time', async (t) => {
+  const idleTimeoutMs = 2_000;
+  const pieces = 12;
+  const { balancer } = await oneBackend(
+    t,
+    (incoming, response) => {
+      response.write('a piece');
+      if (incoming.url !== '/moves') return;
+      let left = pieces - 1;
+      const timer = setInterval(() => {
+        response.write('a piece');
+        left -= 1;
+        if (left > 0) return;
+        clearInterval(timer);
+        response.end();
+      }, 200);
+    },
+    { idleTimeoutMs },
+  );
+  const startedAt = performance.now();
+  const moving = fetch(`${balancer.url}/moves`).then((response) => response.text());
+  await t.throwsAsync(fetch(`${balancer.url}/stops`).then((response) => response.text()));
+  t.is((await moving).length, pieces * 'a piece'.length);
+  t.true(performance.now() - startedAt > idleTimeoutMs);
+});
+
 test('a client that goes away ends its request at the instance', async (t) => {
   const began = deferred();
   const aborted = deferred();

@@ -110,6 +110,34 @@ test('the text has a line for each edge endpoint and service, within 100 columns
   for (const line of text.split('\n')) t.true(line.length <= 100, line);
 });
 
+test('policies are told with their settings, once for all calls that share them', (t) => {
+  const described = describe({
+    web: {
+      edge: true,
+      concurrency: { limit: 2_000, queue: 40 },
+      callDefaults: { breaker: { errorRate: 0.25 } },
+      endpoints: { 'GET /a': { calls: ['b'], concurrency: { limit: 1 } }, 'GET /c': { calls: ['b'] } },
+    },
+    b: {},
+  });
+  t.deepEqual(
+    described.services[0]?.policies.map(({ policy, endpoint, callee }) => [policy, endpoint, callee]),
+    [
+      ['concurrency', null, null],
+      ['concurrency', 'GET /a', null],
+      ['breaker', null, 'b'],
+    ],
+  );
+  const text = topologyText(described);
+  t.regex(text, /\nProtected by +policy +on +settings\n/);
+  t.regex(text, /\nweb +concurrency +its requests +limit 2000, queue 40\n/);
+  t.regex(
+    text,
+    /\nweb +breaker +calls to b +errorRate 0.25, windowMs 10000, minimumCalls 20,\n +openMs 5000, probes 1\n/,
+  );
+  t.false(topologyText(describe(SHOP)).includes('Protected by'));
+});
+
 test('the flowchart tells calls, optional calls and sends apart, under ids that Mermaid takes', (t) => {
   const chart = topologyMermaid(describe(SHOP));
   for (const line of [

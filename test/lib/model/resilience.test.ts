@@ -65,6 +65,27 @@ const TABLE: readonly (readonly [rule: string, value: unknown, ...faults: readon
     calling({ hedge: { afterMs: 50 }, timeoutMs: 50 }),
     `${at}.hedge.afterMs: the call has timed out after 50 ms; hedge earlier`,
   ],
+  [
+    'a hedge after a time-out that its service gives',
+    {
+      services: {
+        web: { edge: true, callDefaults: { timeoutMs: 9 }, calls: [{ call: 'b', hedge: { afterMs: 10 } }] },
+        b: { replicas: 2 },
+      },
+    },
+    `${at}.hedge.afterMs: the call has timed out after 9 ms; hedge earlier`,
+  ],
+  [
+    'defaults that no call can have',
+    {
+      defaults: { timeoutMs: 20, hedge: { afterMs: 30 }, concurrency: { limit: 0 } },
+      services: { web: { edge: true, callDefaults: { hedge: { afterMs: 25 }, breakers: {} }, calls: ['b'] }, b: {} },
+    },
+    'defaults.concurrency.limit: 0 is below 1; give a whole number from 1 to 100000',
+    'services.web.callDefaults.breakers: unknown key; did you mean breaker?',
+    'defaults.hedge.afterMs: the call has timed out after 20 ms; hedge earlier',
+    'services.web.callDefaults.hedge.afterMs: the call has timed out after 20 ms; hedge earlier',
+  ],
   ['a default that is switched off', calling({ breaker: false }, { defaults: { breaker: {} } })],
   [
     'true in the place of settings',
@@ -94,6 +115,54 @@ test('defaults are filled in, a call states its own, and false switches one off'
   });
   const { web } = resolved(serving({ concurrency: { limit: 3 } })).services;
   t.deepEqual(web?.concurrency, { limit: 3, queue: 0 });
+});
+
+test('of the defaults of a service and of the topology the nearer one counts', (t) => {
+  const { services } = resolved({
+    defaults: {
+      timeoutMs: 500,
+      retries: 2,
+      breaker: {},
+      fallback: { bytes: 4 },
+      hedge: { afterMs: 50 },
+      concurrency: { limit: 9 },
+    },
+    services: {
+      web: {
+        edge: true,
+        callDefaults: { timeoutMs: 200, breaker: false, hedge: { afterMs: 20 } },
+        steps: ['b', { call: 'b', hedge: false, fallback: false, timeoutMs: 10 }, { send: 'b' }],
+      },
+      b: { replicas: 2, concurrency: false, calls: ['c'] },
+      c: { concurrency: { limit: 1 } },
+    },
+  });
+  const policies = (service: string) =>
+    services[service]?.endpoints['GET /']?.steps.map((step) => {
+      const { timeoutMs, retries, breaker, bulkhead, fallback, hedge } = step as CallStep;
+      return { timeoutMs, retries: retries.max, breaker: breaker !== undefined, bulkhead, fallback, hedge };
+    });
+  const none = { breaker: false, bulkhead: undefined, fallback: undefined, hedge: undefined };
+  t.deepEqual(policies('web'), [
+    { ...none, timeoutMs: 200, retries: 2, fallback: { bytes: 4 }, hedge: { afterMs: 20 } },
+    { ...none, timeoutMs: 10, retries: 2 },
+    { ...none, timeoutMs: 200, retries: 2 },
+  ]);
+  // No other instance of c could take a hedge.
+  t.deepEqual(policies('b'), [{ ...none, timeoutMs: 500, retries: 2, breaker: true, fallback: { bytes: 4 } }]);
+  t.deepEqual(
+    Object.values(services).map(({ concurrency }) => concurrency?.limit),
+    [9, undefined, 1],
+  );
+});
+
+test('defaults pass where a live change has the topology checked again', (t) => {
+  const defaults = { timeoutMs: 30, hedge: { afterMs: 20 }, fallback: {}, bulkhead: { limit: 3 } };
+  const topology = resolved({
+    defaults,
+    services: { web: { edge: true, calls: ['b', { call: 'c', timeoutMs: 10 }] }, b: {}, c: { replicas: 2 } },
+  });
+  t.deepEqual(topologyFaults(topology), []);
 });
 
 test('a topology without policies is the value that it was before there were any', (t) => {

@@ -53,6 +53,12 @@ const SAMPLES: readonly Readonly<Record<string, unknown>>[] = [
     },
   },
   {
+    defaults: { concurrency: { limit: 5 }, hedge: { afterMs: 9 }, fallback: false, breaker: false },
+    services: {
+      a: { concurrency: false, callDefaults: { timeoutMs: 5, fallback: { bytes: 3 }, hedge: false }, calls: ['b'] },
+    },
+  },
+  {
     services: {
       a: {
         concurrency: { limit: 2, queue: 1 },
