@@ -55,7 +55,7 @@ export function liveRule(options: RuleOptions, now: number): (topology: Topology
   const written = {
     type: options.type,
     at: options.at ?? bestPosition(options),
-    ...(Object.keys(args).length > 0 && { args }),
+    args,
     ...(endpoint !== undefined && { endpoint }),
     ...(callee !== undefined && { callee }),
     ...(instance !== undefined && { instances: instance }),

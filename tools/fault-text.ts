@@ -16,7 +16,8 @@ export function changeText(report: ChangeReport): string {
   const missed = report.instances.filter((outcome) => !outcome.taken);
   const services = Object.keys(report.slices).join(', ');
   const lines = [`epoch ${report.epoch}: ${report.by}`];
-  if (missed.length === 0) lines.push(`  ${services}: all ${taken.length} instances took it`);
+  const all = taken.length === 1 ? 'its instance' : `all ${taken.length} instances`;
+  if (missed.length === 0) lines.push(`  ${services}: ${all} took it`);
   else {
     lines.push(`  ${services}: ${taken.length} of ${report.instances.length} instances took it`);
     for (const { instance, problem } of missed) lines.push(`  ${instance} did not: ${problem}`);

@@ -7,6 +7,7 @@ import { tailText } from '../lib/flows/text/analysis-text';
 import { reportText } from '../lib/flows/text/report-text';
 import type { LogSource } from '../lib/logs/log-source';
 import { ADHOC_RUN } from '../lib/model/run-id';
+import { orList } from '../lib/model/shape';
 import { type Fault, UserError } from '../lib/model/user-error';
 import { runCommand } from './command';
 import { flowFilter } from './flow-filter';
@@ -219,7 +220,7 @@ function parseOptions(id: string, options: Options): Parsed {
   const fault = (where: string, problem: string, remedy: string): void => {
     faults.push({ where, problem, remedy });
   };
-  if (!FORMATS.includes(format)) fault('--format', `${format} is no format`, `give ${FORMATS.join(' or ')}`);
+  if (!FORMATS.includes(format)) fault('--format', `${format} is no format`, `use ${orList(FORMATS)}`);
   if (flow !== undefined && !/^[0-9a-f]{1,32}$/i.test(flow)) {
     fault('--flow', `${flow} is no trace id`, 'give up to 32 hexadecimal digits');
   }

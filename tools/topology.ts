@@ -18,7 +18,9 @@ interface Options {
 runCommand((program, finish) => {
   program
     .name('topology')
-    .description('Validates a topology and describes it: roles, depth, expected calls, policies, faults and estimated latencies.')
+    .description(
+      'Validates a topology and describes it: roles, depth, expected calls, policies, faults and estimated latencies.',
+    )
     .argument('<topology>', 'a name in topologies/, or a path to a .ts, .json or .yaml file')
     .addOption(new Option('--format <format>', 'how to print it').choices(['text', 'json', 'mermaid']).default('text'))
     .option('--json', 'short for --format json')
