@@ -68,6 +68,8 @@ export const fallback = refine(
   },
 );
 
+export const hedge = object({ afterMs: wait }, ['afterMs']);
+
 /** The shape, or `false`, which switches a default off. */
 function orFalse(shape: Shape): Shape {
   return {
@@ -99,7 +101,10 @@ export const callPolicies: Readonly<Record<string, Shape>> = {
 export const answerPolicies: Readonly<Record<string, Shape>> = {
   hedge: describe(
     'A second attempt to another instance, where the first takes so long.',
-    orFalse(object({ afterMs: wait }, ['afterMs'])),
+    orFalse(named('hedge', hedge)),
   ),
-  fallback: describe('An answer in the place of a failed call, which is tolerated then.', orFalse(fallback)),
+  fallback: describe(
+    'An answer in the place of a failed call, which is tolerated then.',
+    orFalse(named('fallback', fallback)),
+  ),
 };

@@ -6,6 +6,8 @@ import {
   breaker,
   callPolicies,
   concurrency,
+  fallback,
+  hedge,
   limit,
   retryBudget,
   serviceConcurrency,
@@ -95,7 +97,8 @@ const outgoing = {
   faults: callFaults,
   ...callPolicies,
 };
-const call = object({ call: callee, method: choice(METHODS), ...outgoing, ...answerPolicies }, ['call']);
+const callShape = object({ call: callee, method: choice(METHODS), ...outgoing, ...answerPolicies }, ['call']);
+const call = named('call', callShape);
 const send = object({ send: callee, ...outgoing }, ['send']);
 const group = (key: string): Shape => object({ [key]: list(step, { min: 1 }), id }, [key]);
 const weight = number({ min: 0, max: 1e9 });
@@ -195,6 +198,9 @@ export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
   serviceFault: serviceRule.schema,
   limit: limit.schema,
   breaker: breaker.schema,
+  hedge: hedge.schema,
+  fallback: fallback.schema,
+  call: callShape.schema,
   ...SCENARIO_DEFINITIONS,
   ...faultDefinitions(),
 };
