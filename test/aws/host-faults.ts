@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { HOST_BOUNDS } from '../../lib/aws/host';
+import { runCheck } from '../../lib/flows/conformance/check-run';
 import { BAGGAGE, HEADERS, ITINERARY, PORTS } from '../../lib/model/contract';
 import type { Event } from '../../lib/model/event';
 import { signOverlay } from '../../lib/model/overlay';
+import { ADHOC_RUN } from '../../lib/model/run-id';
 import { signToken } from '../../lib/model/token';
 import type { Finished } from './command';
 import { type Asked, type Cluster, eventsOf, onHost } from './host-cluster';
@@ -163,4 +165,15 @@ export async function newCallsAreKnown(cluster: Cluster, { note }: Scene): Promi
   assert.deepEqual([after.status, after.body], [200, '{"error":null}']);
   const events = await eventsUntil(cluster, seen, (all) => faultsOf(all).length >= 2);
   assert.deepEqual(faultsOf(events).toSorted(), ['cart-1 memory-leak itinerary', 'web-1 latency itinerary']);
+}
+
+/** What each flow brought along counts as what was to happen, and nothing that was refused ran. */
+export async function allOfItConforms({ hosts, topology }: Cluster, { note }: Scene): Promise<void> {
+  const check = runCheck({ run: ADHOC_RUN, topology, end: null });
+  for (const instance of INSTANCES) for (const event of await eventsOf(hosts, instance)) check.add(event);
+  const { departures, explained, spans } = check.finish();
+  assert.deepEqual(departures, []);
+  note(`${spans} requests, ${JSON.stringify(explained)}`);
+  assert.equal(explained['fault: error'], 2, 'the overlays');
+  assert.ok((explained.itinerary ?? 0) >= 6, 'itineraries of two, one and three stops');
 }

@@ -17,7 +17,13 @@ import { checkAgentConfiguration } from './agent-rules';
 import { type BootedHost, bootHost, hostNetwork, hostTree } from './booted-host';
 import { command, ROOT, succeed } from './command';
 import { type Cluster, eventsOf, onHost } from './host-cluster';
-import { itineraryIsCarriedOut, newCallsAreKnown, overlayStrikes, shutEdgeRefuses } from './host-faults';
+import {
+  allOfItConforms,
+  itineraryIsCarriedOut,
+  newCallsAreKnown,
+  overlayStrikes,
+  shutEdgeRefuses,
+} from './host-faults';
 import type { Signal, WorldSettings } from './host-world';
 import type { ProofGroup, Scene } from './proof';
 import { python, pythonModules } from './python';
@@ -505,6 +511,7 @@ export const hostProofs: ProofGroup = {
       title: 'a host learns of the calls that a deployment adds elsewhere, by its timer',
       run: withCluster(newCallsAreKnown),
     },
+    { title: 'what the hosts have logged of it conforms to the topology', run: withCluster(allOfItConforms) },
     { title: 'a node takes a live change', run: withCluster(changeIsTaken) },
     {
       title: 'a killed node is started again, says so, and keeps the live change',
