@@ -94,7 +94,10 @@ export function breakerReplay(
   const unfounded = (attempt: TrackedAttempt, decision: Decision, now: Moment): string | undefined => {
     const { failures = 0, windowCalls = 0, windowFailures = 0 } = decision;
     if (attempt.outcome?.verdict !== 'failure' || belongs(attempt) === 'no') return 'no attempt that counts had failed';
-    if (state === 'half-open') return failures === 1 ? undefined : `${failures} probes failed in a row`;
+    // Probes count for nothing but themselves.
+    if (state === 'half-open') {
+      return failures === 1 && windowCalls === 0 ? undefined : 'one failed probe is all that it takes';
+    }
     if (!opensAt(failures, windowCalls, windowFailures)) return 'its own figures do not reach the threshold';
     if (consecutiveFailures !== null && failures > consecutiveFailures) return 'it was due before';
     if (failures > row.most) return `at most ${row.most} attempts had failed in a row`;

@@ -87,7 +87,7 @@ export function processOrder(run: string, { take, lost }: InOrder): ProcessOrder
       let oldest: Line | undefined;
       for (const line of busy) if (!line.held.has(line.next) && (!oldest || line.hlc < oldest.hlc)) oldest = line;
       if (!oldest) continue;
-      oldest.next = Math.min(...oldest.held.keys());
+      oldest.next = nextHeld(oldest);
       lost();
     }
   };
@@ -107,4 +107,12 @@ export function processOrder(run: string, { take, lost }: InOrder): ProcessOrder
     finish: handOnAll,
     seen: () => new Map(Array.from(lines, ([name, { last }]) => [name, last])),
   };
+}
+
+/** Gaps are short, or so long that looking at each number would take forever. */
+const SHORT_GAP = 1_000;
+
+function nextHeld({ next, held }: Line): number {
+  for (let seq = next; seq < next + SHORT_GAP; seq++) if (held.has(seq)) return seq;
+  return Math.min(...held.keys());
 }

@@ -48,7 +48,11 @@ function guarded(breaker: object, sideBySide: boolean): Topology {
 }
 
 /** The log of a process whose real breaker and budget are asked and told in the order of the moves. */
-function historyOf(topology: Topology, history: readonly Move[]): readonly Event[] {
+function historyOf(
+  topology: Topology,
+  history: readonly Move[],
+  runOf: (request: number) => string = () => RUN,
+): readonly Event[] {
   const [first] = topology.services.web?.endpoints['GET /']?.steps ?? [];
   const step = (first?.kind === 'parallel' ? first.steps[0] : first) as Outgoing & Required<Pick<Outgoing, 'breaker'>>;
   const breaker = circuitBreaker(step.breaker);
@@ -68,6 +72,7 @@ function historyOf(topology: Topology, history: readonly Move[]): readonly Event
     events.push({ ...common, timestamp: '', hlc, seq, monotonicUs: Math.floor(now * 1_000), ...fields } as Event);
   };
   const ofRequest = (id: number): Partial<Event> => ({
+    run: runOf(id),
     traceId: `${id}`,
     requestId: `${id}`,
     endpoint: 'GET /',
@@ -142,6 +147,9 @@ function historyOf(topology: Topology, history: readonly Move[]): readonly Event
       log({ ...ofAttempt(request), event: 'RESPONSE_RECEIVED', status: well ? 200 : 500, durationMs: 1 });
     } else settle(request);
   }
+  const runs: Record<string, number> = {};
+  for (const { run, seq } of events) if (run !== '-') runs[run] = seq;
+  log({ event: 'CLOCK', run: '-', runs });
   return events;
 }
 
@@ -188,6 +196,25 @@ test('the same holds of a log with any of its events lost, in any order, and of 
       },
     ),
     { numRuns: 200, seed: 20261121 },
+  );
+});
+
+test('requests of other runs move the same states, and where they are not at hand nothing is held against the rest', (t) => {
+  const OTHER = 'guarded-20261121t054429z-othr';
+  fc.assert(
+    fc.property(breakers, fc.boolean(), moves, (breaker, sideBySide, history) => {
+      const topology = guarded(breaker, sideBySide);
+      const events = historyOf(topology, history, (request) => (request % 2 === 0 ? OTHER : RUN));
+      t.deepEqual(departures(topology, events), []);
+      t.deepEqual(
+        departures(
+          topology,
+          events.filter(({ run }) => run !== OTHER),
+        ),
+        [],
+      );
+    }),
+    { numRuns: 150, seed: 20261121 },
   );
 });
 
