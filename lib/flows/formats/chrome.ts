@@ -80,7 +80,7 @@ function* flowEvents(
     const slice = { item, instance, tid, startUs, endUs };
     slices.set(item.spanId, slice);
     yield sliceEvent(flow, slice);
-    yield* marks(slice);
+    yield* marks(slice, atMs);
     if (parent && item.span) yield* arrow(parent, slice, arrows);
   }
 }
@@ -109,22 +109,23 @@ function sliceEvent({ traceId }: Flow, { item, instance, tid, startUs, endUs }: 
   };
 }
 
-function* marks({ item, instance: { pid }, tid, startUs, endUs }: Slice): Generator<object> {
+/** Instants of a lane: what struck the span and what policies decided in it, each at its moment, and how it failed. */
+function* marks({ item, instance: { pid }, tid, startUs, endUs }: Slice, atMs: number): Generator<object> {
   const { span, error } = item;
+  const instant = { ph: 'i', s: 't', pid, tid };
+  const momentUs = ({ offsetMs }: { readonly offsetMs: number }): number =>
+    Math.min(endUs, Math.max(startUs, micros(atMs + offsetMs)));
   for (const fault of span?.faults ?? []) {
-    yield {
-      name: `fault ${fault.type ?? ''}`.trim(),
-      cat: 'fault',
-      ph: 'i',
-      s: 't',
-      ts: startUs,
-      pid,
-      tid,
-      args: fault,
-    };
+    const name = `fault ${fault.type ?? ''}`.trim();
+    yield { ...instant, name, cat: 'fault', ts: momentUs(fault), args: fault };
+  }
+  for (const decision of span?.decisions ?? []) {
+    const { event, step, callee, attempt, figures } = decision;
+    const args = { ...(step !== null && { step, callee, attempt }), ...figures };
+    yield { ...instant, name: event, cat: 'decision', ts: momentUs(decision), args };
   }
   if (span && error) {
-    yield { name: error.kind, cat: 'error', ph: 'i', s: 't', ts: endUs, pid, tid, args: { message: error.message } };
+    yield { ...instant, name: error.kind, cat: 'error', ts: endUs, args: { message: error.message } };
   }
 }
 

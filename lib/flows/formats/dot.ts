@@ -1,3 +1,4 @@
+import { decisionCounts } from './decision-text';
 import { errorText, msText, rateText, type ServiceEdge, type ServiceMap, type ServiceNode } from './service-map';
 
 /**
@@ -18,17 +19,23 @@ export function dot({ services, edges, seconds }: ServiceMap, name: string): str
   ].join('\n');
 }
 
-function nodeLine({ service, instances, requests, errors, duration }: ServiceNode, seconds: number): string {
+function nodeLine({ service, instances, requests, errors, decisions, duration }: ServiceNode, seconds: number): string {
   const lines = [instances.size > 1 ? `${service} ×${instances.size}` : service];
   if (requests > 0) lines.push(`${rateText(requests, seconds)}, p50 ${msText(duration.percentile(0.5))}`);
   if (errors > 0) lines.push(errorText(errors, requests));
+  if (decisions.size > 0) lines.push(decisionCounts(decisions));
   const colour = errors / Math.max(1, requests) > NOTABLE ? ', color="#c0392b", penwidth=2' : '';
   return `${quoted(service)} [label=${quoted(lines.join('\n'))}${colour}];`;
 }
 
-function edgeLine({ from, to, attempts, errors, sends, duration }: ServiceEdge, seconds: number, most: number): string {
+function edgeLine(
+  { from, to, attempts, errors, sends, decisions, duration }: ServiceEdge,
+  seconds: number,
+  most: number,
+): string {
   const lines = [rateText(attempts, seconds), `p99 ${msText(duration.percentile(0.99))}`];
   if (errors > 0) lines.push(errorText(errors, attempts));
+  if (decisions.size > 0) lines.push(decisionCounts(decisions));
   const attributes = [
     `label=${quoted(lines.join('\n'))}`,
     `penwidth=${(1 + 3 * Math.sqrt(attempts / most)).toFixed(2)}`,

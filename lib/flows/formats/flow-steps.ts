@@ -1,9 +1,9 @@
 import { CLIENT_SERVICE } from '../../model/contract';
-import type { Call, Flow, Span } from '../flow';
+import type { Call, Flow, Span, SpanDecision, SpanFault } from '../flow';
 
 /** One thing that an instance does or sees in a flow. */
 export interface FlowStep {
-  readonly kind: 'send' | 'receive' | 'answer' | 'answered' | 'failed' | 'work' | 'done' | 'fault';
+  readonly kind: 'send' | 'receive' | 'answer' | 'answered' | 'failed' | 'work' | 'done' | 'fault' | 'decision';
   readonly instance: string;
   readonly service: string;
   /** From the flow's start, and never before the steps it follows from. */
@@ -14,6 +14,9 @@ export interface FlowStep {
   readonly peer: string | null;
   readonly span: Span | null;
   readonly call: Call | null;
+  /** Of a step `fault` or `decision`: what struck, or what a policy decided. */
+  readonly fault?: SpanFault;
+  readonly decision?: SpanDecision;
 }
 
 /** All steps of a flow, in an order in which none stands before one that it follows from. */
@@ -30,7 +33,10 @@ export function flowSteps({ client, root, orphans }: Flow): FlowStep[] {
     const startMs = Math.max(span.offsetMs, from?.atMs ?? Number.NEGATIVE_INFINITY);
     const peer = from?.instance ?? null;
     add({ ...at, kind: isWork ? 'work' : 'receive', atMs: startMs, after: from, peer });
-    for (const _ of span.faults) add({ ...at, kind: 'fault', atMs: startMs, after: null, peer: null });
+    const own = { ...at, after: null, peer: null };
+    const momentOf = ({ offsetMs }: { readonly offsetMs: number }): number => Math.max(startMs, offsetMs);
+    for (const fault of span.faults) add({ ...own, kind: 'fault', atMs: momentOf(fault), fault });
+    for (const decision of span.decisions) add({ ...own, kind: 'decision', atMs: momentOf(decision), decision });
     let latest = startMs;
     for (const call of span.calls) latest = Math.max(latest, addCall(call, span, startMs));
     const endMs = span.durationMs === null ? latest : Math.max(startMs, span.offsetMs + span.durationMs);

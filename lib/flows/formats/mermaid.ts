@@ -1,4 +1,5 @@
 import type { Flow } from '../flow';
+import { decisionText } from './decision-text';
 import { type FlowStep, flowSteps } from './flow-steps';
 import { orderMark } from './order-mark';
 
@@ -7,8 +8,8 @@ const MOST_MESSAGES = 400;
 
 /**
  * A flow as a Mermaid sequence diagram: https://mermaid.js.org/syntax/sequenceDiagram.html. Instances are participants;
- * whole arrows are requests, dashed ones answers, crosses failures, open ones `send`s. Marks beside a span: faults, what is
- * inferred, and order that is within the clocks' error.
+ * whole arrows are requests, dashed ones answers, crosses failures, open ones `send`s. Notes: faults, what policies
+ * decided, what is inferred, and order that is within the clocks' error.
  */
 export function mermaid(flow: Flow): string {
   const steps = flowSteps(flow);
@@ -34,7 +35,7 @@ export function mermaid(flow: Flow): string {
 }
 
 function linesOf(step: FlowStep, id: (name: string | null) => string, received: ReadonlySet<FlowStep>): string[] {
-  const { kind, instance, peer, span, call, after } = step;
+  const { kind, instance, peer, span, call, after, fault, decision } = step;
   const own = id(instance);
   switch (kind) {
     case 'send':
@@ -57,7 +58,9 @@ function linesOf(step: FlowStep, id: (name: string | null) => string, received: 
     case 'done':
       return [`Note over ${own}: ${text(`work done ${span?.status ?? '?'}`)}`];
     case 'fault':
-      return [`Note over ${own}: ${text(`fault ${span?.faults.map(({ type }) => type ?? '?').join(', ')}`)}`];
+      return [`Note over ${own}: ${text(`fault ${fault?.type ?? '?'}`)}`];
+    case 'decision':
+      return decision ? [`Note over ${own}: ${text(decisionText(decision))}`] : [];
     case 'answer':
       return [];
     default:

@@ -9,6 +9,8 @@ export interface ServiceNode {
   /** Requests handled, and those among them that failed. */
   requests: number;
   errors: number;
+  /** What policies decided about the requests themselves, by kind. */
+  readonly decisions: Map<string, number>;
   /** Milliseconds. */
   readonly duration: Histogram;
 }
@@ -21,6 +23,8 @@ export interface ServiceEdge {
   errors: number;
   retries: number;
   sends: number;
+  /** What policies decided about calls, by kind. */
+  readonly decisions: Map<string, number>;
   readonly duration: Histogram;
 }
 
@@ -45,7 +49,7 @@ export function serviceMap(): ServiceMapBuilder {
   const node = (service: string): ServiceNode => {
     let found = services.get(service);
     if (!found) {
-      found = { service, instances: new Set(), requests: 0, errors: 0, duration: histogram() };
+      found = { service, instances: new Set(), requests: 0, errors: 0, decisions: new Map(), duration: histogram() };
       services.set(service, found);
     }
     return found;
@@ -55,7 +59,7 @@ export function serviceMap(): ServiceMapBuilder {
     const key = JSON.stringify([from, to]);
     let found = edges.get(key);
     if (!found) {
-      found = { from, to, attempts: 0, errors: 0, retries: 0, sends: 0, duration: histogram() };
+      found = { from, to, attempts: 0, errors: 0, retries: 0, sends: 0, decisions: new Map(), duration: histogram() };
       edges.set(key, found);
     }
     return found;
@@ -87,6 +91,10 @@ export function serviceMap(): ServiceMapBuilder {
         }
         if (!span || service === CLIENT_SERVICE) continue;
         const at = node(service);
+        for (const { event, callee } of span.decisions) {
+          const { decisions } = callee === null ? at : edge(service, node(callee.split(' ')[0] || '?').service);
+          decisions.set(event, (decisions.get(event) ?? 0) + 1);
+        }
         if (item.instance !== '?') at.instances.add(item.instance);
         // The 202 that takes a `send` in is no work; its queued span is.
         if (kind === 'server' && span.queued.length > 0) continue;

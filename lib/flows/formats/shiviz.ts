@@ -1,4 +1,5 @@
 import type { Flow } from '../flow';
+import { decisionText } from './decision-text';
 import { type FlowStep, flowSteps } from './flow-steps';
 
 /**
@@ -43,7 +44,7 @@ function hostName(instance: string): string {
 }
 
 function describe(step: FlowStep): string {
-  const { kind, peer, span, call, atMs } = step;
+  const { kind, peer, span, call, atMs, fault, decision } = step;
   const time = `+${atMs.toFixed(3)} ms`;
   return oneLine(`${textOf()} ${time}`);
 
@@ -63,7 +64,9 @@ function describe(step: FlowStep): string {
       case 'done':
         return `RESULT_PRODUCED ${span?.status ?? '?'}${inferred()}`;
       case 'fault':
-        return `FAULT_INJECTED ${JSON.stringify(span?.faults)}`;
+        return `FAULT_INJECTED ${JSON.stringify(fault)}`;
+      case 'decision':
+        return decision ? decisionText(decision) : '?';
       default:
         return kind satisfies never;
     }

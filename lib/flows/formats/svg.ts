@@ -1,3 +1,4 @@
+import { decisionCounts } from './decision-text';
 import { NOTABLE } from './dot';
 import { escapeXml } from './escape-xml';
 import { layoutMap, type PlacedEdge, type PlacedNode, type Point } from './map-layout';
@@ -34,13 +35,14 @@ function arrowHead(id: string, className: string): string {
 }
 
 function line({ edge, points }: PlacedEdge, most: number): string {
-  const { from, to, attempts, errors, retries, sends, duration } = edge;
+  const { from, to, attempts, errors, retries, sends, decisions, duration } = edge;
   const bad = errors / attempts > NOTABLE;
   const width = (1.2 + 3 * Math.sqrt(attempts / most)).toFixed(2);
   const told = [
     `${from} to ${to}: ${attempts} attempts`,
     ...(retries > 0 ? [`${retries} retries`] : []),
     ...(errors > 0 ? [`${errors} failed`] : []),
+    ...(decisions.size > 0 ? [decisionCounts(decisions)] : []),
     `p50 ${msText(duration.percentile(0.5))}, p99 ${msText(duration.percentile(0.99))}`,
   ].join(', ');
   const className = `edge${bad ? ' bad' : ''}${sends === attempts ? ' send' : ''}`;
@@ -64,17 +66,18 @@ function curve(points: readonly Point[]): string {
 }
 
 function box({ node, x, y, width, height }: PlacedNode, { seconds }: ServiceMap): string {
-  const { service, instances, requests, errors, duration } = node;
+  const { service, instances, requests, errors, decisions, duration } = node;
   const bad = errors / Math.max(1, requests) > NOTABLE;
   const shown = service.length > 28 ? `${service.slice(0, 27)}…` : service;
   const facts =
     requests === 0 ? 'sends the traffic' : `${rateText(requests, seconds)} · p50 ${msText(duration.percentile(0.5))}`;
   const isDriver = requests === 0 && instances.size === 0;
   const failed = errorText(errors, requests);
+  const decided = decisions.size > 0 ? `, ${decisionCounts(decisions)}` : '';
   const rows = failed ? [-10, 6, 20] : [-4, 14];
   return [
     `<g class="node${bad ? ' bad' : ''}${isDriver ? ' driver' : ''}" data-service="${escapeXml(service)}" transform="translate(${x.toFixed(1)} ${y.toFixed(1)})">`,
-    `<title>${escapeXml(`${service}: ${requests} requests, ${errors} failed, p99 ${msText(duration.percentile(0.99))}`)}</title>`,
+    `<title>${escapeXml(`${service}: ${requests} requests, ${errors} failed, p99 ${msText(duration.percentile(0.99))}${decided}`)}</title>`,
     `<rect x="${-width / 2}" y="${-height / 2}" width="${width}" height="${height}" rx="8"/>`,
     `<text class="name" y="${rows[0]}">${escapeXml(shown)}${instances.size > 1 ? `<tspan class="count"> ×${instances.size}</tspan>` : ''}</text>`,
     `<text class="fact" y="${rows[1]}">${isDriver ? 'traffic' : escapeXml(facts)}</text>`,
@@ -84,12 +87,13 @@ function box({ node, x, y, width, height }: PlacedNode, { seconds }: ServiceMap)
 }
 
 function label({ edge, label: { x, y } }: PlacedEdge, seconds: number): string {
-  const { attempts, errors } = edge;
-  const texts = [rateText(attempts, seconds), errorText(errors, attempts)].filter((text) => text !== '');
+  const { attempts, errors, decisions } = edge;
+  const failing = errorText(errors, attempts);
+  const texts = [rateText(attempts, seconds), failing, decisionCounts(decisions)].filter((text) => text !== '');
   const top = y - (texts.length * LABEL_LINE) / 2;
   const width = 6 + LABEL_CHARACTER * Math.max(...texts.map((text) => text.length));
   const rows = texts.map((text, index) => {
-    const className = `label${index > 0 ? ' failing' : ''}`;
+    const className = `label${index > 0 && text === failing ? ' failing' : ''}`;
     return `<text class="${className}" x="${x.toFixed(1)}" y="${(top + 9.5 + index * LABEL_LINE).toFixed(1)}">${escapeXml(text)}</text>`;
   });
   const halo = `<rect class="halo" x="${(x - width / 2).toFixed(1)}" y="${top.toFixed(1)}" width="${width.toFixed(1)}" height="${texts.length * LABEL_LINE}"/>`;

@@ -122,7 +122,7 @@ export function breakerOpenings(
     const list = own && openings.get(`${words[record + WORD.ORIGIN] as number} ${own.breaker}`);
     if (!list) return;
     const seq = words[record + WORD.SEQ] as number;
-    const opening = list.find((each) => each.seq > seq);
+    const opening = list[after(list, seq)];
     if (!opening) return;
     insert(opening, {
       seq,
@@ -143,6 +143,17 @@ const SAYS_NOTHING: ReadonlySet<string> = new Set(['BREAKER_OPEN', 'BULKHEAD_FUL
 /** How many failures an opening rests on. */
 export function neededFailures({ figures: { failures = 1, windowFailures = 0 } }: Opening): number {
   return Math.max(failures, windowFailures);
+}
+
+/** The index of the first opening with a higher sequence number. */
+function after(list: readonly Opening[], seq: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] as Opening).seq > seq) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Keeps the latest. */

@@ -84,7 +84,9 @@ function openTimes(
   const byBreaker = new Map<string, Opening[]>();
   for (const opening of openings) {
     const key = `${processes[opening.origin]?.process} ${opening.breaker}`;
-    byBreaker.set(key, [...(byBreaker.get(key) ?? []), opening]);
+    const own = byBreaker.get(key);
+    if (own) own.push(opening);
+    else byBreaker.set(key, [opening]);
   }
   return ({ process }, breaker, wallMs) => {
     const own = byBreaker.get(`${process} ${breaker}`) ?? [];
