@@ -91,6 +91,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
   let end = Number.NEGATIVE_INFINITY;
   let found = 0;
   for (const { part, table, flows } of run.batches({ gather: true })) {
+    progress.begin(flows, table);
     for (const [index, flow] of flows.entries()) {
       if (selection.service !== undefined && !takesPart(flow, selection.service, run)) continue;
       stats.add(flow, table);

@@ -5,9 +5,9 @@ import type { SpanTable } from '../group-spans';
 import type { Interner } from '../interner';
 import type { ProcessLog } from '../process-log';
 import type { CallNode, FlowNode, SpanNode } from '../span-node';
-import { callDurationMs } from '../span-times';
+import { callDurationMs, firstEvent } from '../span-times';
 import { type InProgress, inProgress } from './in-progress';
-import { type ProgressRing, progressCells, progressRing } from './progress-ring';
+import { type CellPlan, type ProgressRing, progressCells, progressRing } from './progress-ring';
 
 /**
  * How many requests were in progress over time, handled ones from receipt to end (the work of a `send` is a request of its
@@ -31,6 +31,8 @@ export interface Concurrency {
 }
 
 export interface ConcurrencyBuilder {
+  /** Told before the flows of a batch, which are in the order of their starts. */
+  begin(flows: readonly FlowNode[], table: SpanTable): void;
   add(flow: FlowNode, table: SpanTable): void;
   /** Null where no request has both a start and an end. */
   finish(clocks: RunClocks): Concurrency | null;
@@ -55,13 +57,14 @@ export function concurrency(names: Interner, processes: readonly ProcessLog[]): 
   const handled = new Map<number, Measured>();
   const called = new Map<number, Measured>();
   let mostCells = MOST_CELLS;
+  let planned: CellPlan | undefined;
   let untimed = 0;
 
   const ringOf = (among: Map<number, Measured>, origin: number, name: number): ProgressRing => {
     const key = origin * 0x100000 + name + 1;
     const known = among.get(key);
     if (known) return known.ring;
-    const ring = progressRing(mostCells);
+    const ring = progressRing(mostCells, planned);
     among.set(key, { origin, name: name === NONE ? '?' : (names.texts[name] as string), ring });
     if ((handled.size + called.size) * mostCells > MOST_CELLS_OF_ALL) {
       mostCells /= 2;
@@ -95,6 +98,12 @@ export function concurrency(names: Interner, processes: readonly ProcessLog[]): 
   };
 
   return {
+    begin(flows, table) {
+      const [first, last] = [flows[0], flows[flows.length - 1]];
+      if (planned || !first || !last) return;
+      const startMs = ({ root }: FlowNode): number => wallMillis(table.words, firstEvent(table, root));
+      planned = planCells(startMs(last) - startMs(first));
+    },
     add({ client, root, orphans }, table) {
       const visit = (span: SpanNode): void => {
         if (!span.inferred && !span.isClient) addSpan(span, table);
@@ -108,6 +117,15 @@ export function concurrency(names: Interner, processes: readonly ProcessLog[]): 
       return summary && { ...summary, untimed };
     },
   };
+}
+
+/** Any part of a run spans nearly all of it. Cells that are wide enough from the start need not be joined. */
+function planCells(spanMs: number): CellPlan {
+  let cellMs = 1;
+  while (spanMs * 1.05 >= cellMs * MOST_CELLS) cellMs *= 2;
+  let cells = 1;
+  while (cells * cellMs <= spanMs * 1.05) cells *= 2;
+  return { cellMs, cells };
 }
 
 /** What is told of all of them, and where their cells lie on one axis. */
@@ -135,9 +153,10 @@ function summarise(
   const cells = all.reduce((most, { ring }) => Math.max(most, movedTo(ring) + ring.last - ring.first - first + 1), 0);
   const cellsPerBucket = Math.ceil(cells / MOST_BUCKETS);
 
+  const sum = progressCells(cells);
   const seriesOf = <T extends object>(list: readonly Measured[], labelsOf: (one: Measured) => T): (InProgress & T)[] =>
     grouped(list, labelsOf).map(({ labels, members }) => {
-      const sum = progressCells(cells);
+      sum.counts.fill(0);
       for (const { ring } of members) ring.addTo(sum, movedTo(ring) - first);
       const totalMs = members.reduce((total, { ring }) => total + ring.totalMs, 0);
       return { ...labels, ...inProgress(sum, { cells, cellMs, cellsPerBucket }, endMs - startMs, totalMs) };

@@ -20,7 +20,7 @@ const TOLERANCE = 1e-6;
 
 /** @param windowMs what the mean is over, as @param totalMs, the sum of the times in progress */
 export function inProgress(
-  { starts, ends, restMs }: ProgressCells,
+  { counts, restMs }: ProgressCells,
   {
     cells,
     cellMs,
@@ -39,12 +39,12 @@ export function inProgress(
     let sumMs = 0;
     let peak = 0;
     for (let cell = from; cell < to; cell++) {
-      const started = starts[cell] as number;
-      const ownMs = running * cellMs + (restMs[cell] as number);
+      const started = counts[4 * cell] as number;
+      const ownMs = running * cellMs + (restMs[2 * cell + 1] as number);
       sumMs += ownMs;
       peak = Math.max(peak, running, atLeast(ownMs / cellMs));
       peakAtMost = Math.max(peakAtMost, running + started);
-      running += started - (ends[cell] as number);
+      running += started - (counts[4 * cell + 1] as number);
     }
     means.push(Math.max(0, Math.round((1000 * sumMs) / ((to - from) * cellMs)) / 1000));
     peaks.push(peak);

@@ -1,8 +1,12 @@
-/** What began and ended in each of some consecutive cells of time. */
+/**
+ * What began and ended in each of some consecutive cells of time. A cell is 16 bytes: two numbers of `counts`, at 4 times
+ * its place, and one of `restMs`, at `2 * place + 1`. One piece of memory a cell makes half the time of counting.
+ */
 export interface ProgressCells {
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
-  /** Milliseconds from each start to its cell's end, less those from each end to its cell's end. */
+  readonly count: number;
+  /** Starts, then ends. */
+  readonly counts: Int32Array;
+  /** Milliseconds from each start to the cell's end, less those from each end to the cell's end. */
   readonly restMs: Float64Array;
 }
 
@@ -30,43 +34,57 @@ export interface ProgressRing {
   addTo(cells: ProgressCells, at: number): void;
 }
 
-const FIRST_CELLS = 256;
-
 export function progressCells(count: number): ProgressCells {
-  return { starts: new Int32Array(count), ends: new Int32Array(count), restMs: new Float64Array(count) };
+  const memory = new ArrayBuffer(16 * count);
+  return { count, counts: new Int32Array(memory), restMs: new Float64Array(memory) };
 }
 
+/** What a ring begins with; both are powers of two. */
+export interface CellPlan {
+  readonly cellMs: number;
+  readonly cells: number;
+}
+
+const START = 0;
+const END = 1;
+const TOTAL = 2;
+const ZERO = 3;
+const UNPLANNED: CellPlan = { cellMs: 1, cells: 256 };
+
+/** Cells are numbered from a multiple of it, so that their numbers are small and joined cells of all rings lie alike. */
+const ZERO_STEP_MS = 2 ** 30;
+
 /** @param mostCells a power of two, as all numbers of cells here */
-export function progressRing(mostCells: number): ProgressRing {
+export function progressRing(mostCells: number, planned: CellPlan = UNPLANNED): ProgressRing {
   let most = mostCells;
-  let cellMs = 1;
+  let { cellMs } = planned;
   let first = 0;
   let last = -1;
-  let startMs = Number.POSITIVE_INFINITY;
-  let endMs = Number.NEGATIVE_INFINITY;
-  let totalMs = 0;
+  // A variable of a closure would make an object of every fraction that it is given.
+  const sums = Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 0);
   // A cell stands at its number modulo the length, so that the range in use can grow to both sides.
-  let cells = progressCells(Math.min(most, FIRST_CELLS));
+  let cells = progressCells(Math.min(most, planned.cells));
+
+  const cellOf = (ms: number): number => Math.floor((ms - (sums[ZERO] as number)) / cellMs);
 
   const addCell = (to: ProgressCells, at: number, cell: number, laterMs: number): void => {
-    const from = cell & (cells.starts.length - 1);
-    const starts = cells.starts[from] as number;
-    const ends = cells.ends[from] as number;
-    (to.starts[at] as number) += starts;
-    (to.ends[at] as number) += ends;
-    (to.restMs[at] as number) += (cells.restMs[from] as number) + laterMs * (starts - ends);
+    const from = cell & (cells.count - 1);
+    const starts = cells.counts[4 * from] as number;
+    const ends = cells.counts[4 * from + 1] as number;
+    (to.counts[4 * at] as number) += starts;
+    (to.counts[4 * at + 1] as number) += ends;
+    (to.restMs[2 * at + 1] as number) += (cells.restMs[2 * from + 1] as number) + laterMs * (starts - ends);
   };
 
   const join = (): void => {
-    const joined = progressCells(cells.starts.length);
+    const joined = progressCells(cells.count);
     for (let cell = first; cell <= last; cell++) {
-      const at = Math.floor(cell / 2) & (joined.starts.length - 1);
-      addCell(joined, at, cell, cell % 2 === 0 ? cellMs : 0);
+      addCell(joined, (cell >> 1) & (joined.count - 1), cell, (cell & 1) === 0 ? cellMs : 0);
     }
     cells = joined;
     cellMs *= 2;
-    first = Math.floor(first / 2);
-    last = Math.floor(last / 2);
+    first >>= 1;
+    last >>= 1;
   };
 
   const resize = (count: number): void => {
@@ -76,16 +94,19 @@ export function progressRing(mostCells: number): ProgressRing {
   };
 
   const include = (ms: number): void => {
-    let cell = Math.floor(ms / cellMs);
-    if (last < first) [first, last] = [cell, cell];
+    if (last < first) {
+      sums[ZERO] = Math.floor(ms / ZERO_STEP_MS) * ZERO_STEP_MS;
+      first = cellOf(ms);
+      last = first;
+    }
+    let cell = cellOf(ms);
     while (Math.max(last, cell) - Math.min(first, cell) >= most) {
       join();
-      cell = Math.floor(ms / cellMs);
+      cell = cellOf(ms);
     }
-    const used = Math.max(last, cell) - Math.min(first, cell) + 1;
-    let count = cells.starts.length;
-    while (count < used) count *= 2;
-    if (count > cells.starts.length) resize(count);
+    let { count } = cells;
+    while (count <= Math.max(last, cell) - Math.min(first, cell)) count *= 2;
+    if (count > cells.count) resize(count);
     first = Math.min(first, cell);
     last = Math.max(last, cell);
   };
@@ -93,29 +114,30 @@ export function progressRing(mostCells: number): ProgressRing {
   return {
     add(fromMs, durationMs) {
       const toMs = fromMs + durationMs;
-      if (fromMs < startMs) {
-        startMs = fromMs;
+      let from = cellOf(fromMs);
+      let to = cellOf(toMs);
+      if (from < first || to > last) {
         include(fromMs);
-      }
-      if (toMs > endMs) {
-        endMs = toMs;
         include(toMs);
+        from = cellOf(fromMs);
+        to = cellOf(toMs);
       }
-      totalMs += durationMs;
-      const mask = cells.starts.length - 1;
-      const fromCell = Math.floor(fromMs / cellMs);
-      const toCell = Math.floor(toMs / cellMs);
-      const start = fromCell & mask;
-      const end = toCell & mask;
-      (cells.starts[start] as number) += 1;
-      (cells.ends[end] as number) += 1;
-      (cells.restMs[start] as number) += (fromCell + 1) * cellMs - fromMs;
-      (cells.restMs[end] as number) -= (toCell + 1) * cellMs - toMs;
+      const { counts, restMs, count } = cells;
+      const zeroMs = sums[ZERO] as number;
+      const start = from & (count - 1);
+      const end = to & (count - 1);
+      (counts[4 * start] as number) += 1;
+      (counts[4 * end + 1] as number) += 1;
+      (restMs[2 * start + 1] as number) += (from + 1) * cellMs - (fromMs - zeroMs);
+      (restMs[2 * end + 1] as number) -= (to + 1) * cellMs - (toMs - zeroMs);
+      if (fromMs < (sums[START] as number)) sums[START] = fromMs;
+      if (toMs > (sums[END] as number)) sums[END] = toMs;
+      (sums[TOTAL] as number) += durationMs;
     },
     limit(mostNow) {
       most = mostNow;
       while (last - first >= most) join();
-      if (cells.starts.length > most) resize(most);
+      if (cells.count > most) resize(most);
     },
     widen(width) {
       while (cellMs < width) join();
@@ -127,19 +149,19 @@ export function progressRing(mostCells: number): ProgressRing {
       return cellMs;
     },
     get first() {
-      return first;
+      return (sums[ZERO] as number) / cellMs + first;
     },
     get last() {
-      return last;
+      return (sums[ZERO] as number) / cellMs + last;
     },
     get startMs() {
-      return startMs;
+      return sums[START] as number;
     },
     get endMs() {
-      return endMs;
+      return sums[END] as number;
     },
     get totalMs() {
-      return totalMs;
+      return sums[TOTAL] as number;
     },
   };
 }
