@@ -1,9 +1,11 @@
+import { byHybridClock } from './clock-order';
 import { FLAG, flagsOf, hexOf, hlcMillis, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
 import type { SpanTable } from './group-spans';
 import type { Interner } from './interner';
 import { errorKindOf, type Pairing, wasReceived, wasRefused } from './pair-receipts';
 import type { ProcessLog } from './process-log';
-import type { CallNode, FlowNode, SpanNode } from './span-node';
+import type { CallNode, FlowNode, FlowWarning, SpanNode } from './span-node';
+import { firstEvent } from './span-times';
 
 /** What the whole run knows that bears on single flows. */
 export interface RunKnowledge {
@@ -39,15 +41,17 @@ export function judgeCompleteness(
 ): void {
   for (const flow of flows) {
     const { client, root, orphans, warnings } = flow;
-    if (client) judgeTree(client, flow, table, pairing, run);
-    else {
-      judgeTree(root, flow, table, pairing, run);
+    const found: Finding[] = [];
+    judgeTree(client ?? root, found, table, pairing, run);
+    for (const orphan of orphans) judgeTree(orphan, found, table, pairing, run);
+    if (!client) {
       const hasParent = (flagsOf(table.words[root.record] as number) & FLAG.PARENT) !== 0;
       if (run.expectsClient && hasParent && !warnings.some(({ kind }) => kind === 'orphan')) {
         warnings.push({ kind: 'lost-client', text: "the client's events of this request are lost" });
       }
     }
-    for (const orphan of orphans) judgeTree(orphan, flow, table, pairing, run);
+    if (found.length > 1) sortFindings(found, table.words);
+    for (const { warning } of found) warnings.push(warning);
     flow.complete = !warnings.some(({ kind }) => LOSS.has(kind));
   }
 }
@@ -62,54 +66,63 @@ const LOSS: ReadonlySet<FlowNode['warnings'][number]['kind']> = new Set([
   'cycle',
 ] as const);
 
-function judgeTree(top: SpanNode, flow: FlowNode, table: SpanTable, pairing: Pairing, run: RunKnowledge): void {
+/** A warning, and the record of whose time it is. */
+interface Finding {
+  readonly record: number;
+  readonly warning: FlowWarning;
+}
+
+function sortFindings(found: Finding[], words: Int32Array): void {
+  const compare = byHybridClock(words);
+  found.sort((a, b) => compare(a.record, b.record));
+}
+
+function judgeTree(top: SpanNode, found: Finding[], table: SpanTable, pairing: Pairing, run: RunKnowledge): void {
   const stack = [top];
   for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
     if (span.judged) continue;
     span.judged = true;
-    judgeSpan(span, flow, table, pairing, run);
+    judgeSpan(span, found, table, pairing, run);
     for (const call of span.calls) {
       if (call.child) stack.push(call.child);
-      else judgeUnanswered(call, flow, table, run);
+      else judgeUnanswered(call, found, table, run);
     }
     for (const child of span.queued) stack.push(child);
   }
 }
 
-function judgeSpan(span: SpanNode, { warnings }: FlowNode, { words }: SpanTable, pairing: Pairing, run: RunKnowledge) {
+function judgeSpan(span: SpanNode, found: Finding[], table: SpanTable, pairing: Pairing, run: RunKnowledge): void {
+  const { words } = table;
+  const warn = (kind: FlowWarning['kind'], text: string): void => {
+    found.push({ record: firstEvent(table, span), warning: { kind, text } });
+  };
   if (span.inferred) {
     const name = peerOf(span.record, words, run) ?? calleeOf(span.record, words, run) ?? 'a callee';
-    warnings.push({ kind: 'lost-span', text: `${name} answered, but all its events of that request are lost` });
+    warn('lost-span', `${name} answered, but all its events of that request are lost`);
     return;
   }
   if (!isWhole(span)) {
-    warnings.push({ kind: 'lost-events', text: `${nameOf(span, words, run)}: ${whatIsLost(span)}` });
+    warn('lost-events', `${nameOf(span, words, run)}: ${whatIsLost(span)}`);
   } else if (span.expected > 0 && span.events > span.expected) {
     const text = `${nameOf(span, words, run)}: ${span.events} events, where its last one counts ${span.expected}`;
-    warnings.push({ kind: 'too-many-events', text });
+    warn('too-many-events', text);
   }
   if (span.received >= 0) {
     const isSend = span.status === 202 && viaOf(words[span.received] as number) === VIA.mesh;
     if (isSend && span.queued.length === 0) {
-      warnings.push({
-        kind: 'queued-work-missing',
-        text: `${nameOf(span, words, run)}: accepted with 202, its work left no event`,
-      });
+      warn('queued-work-missing', `${nameOf(span, words, run)}: accepted with 202, its work left no event`);
     }
     const sent = span.call?.sent ?? -1;
     if (sent >= 0 && hlcMillis(words, span.received) < hlcMillis(words, sent)) {
       const text = `${nameOf(span, words, run)}: received before it was sent, by the hybrid clock`;
-      warnings.push({ kind: 'clock-order', text });
+      warn('clock-order', text);
     }
   }
   if (pairing.twice.has(span)) {
-    warnings.push({
-      kind: 'received-twice',
-      text: `${nameOf(span, words, run)}: answers a call that another request answers`,
-    });
+    warn('received-twice', `${nameOf(span, words, run)}: answers a call that another request answers`);
   }
   if (pairing.unannounced.has(span)) {
-    warnings.push({ kind: 'unknown-call', text: `${nameOf(span, words, run)}: its caller logged no such call` });
+    warn('unknown-call', `${nameOf(span, words, run)}: its caller logged no such call`);
   }
 }
 
@@ -124,7 +137,7 @@ function whatIsLost({ isClient, calls, received, expected, events }: SpanNode): 
   return start && expected === 0 ? `${start}, ${rest}` : rest;
 }
 
-function judgeUnanswered(call: CallNode, { warnings }: FlowNode, { words }: SpanTable, run: RunKnowledge): void {
+function judgeUnanswered(call: CallNode, found: Finding[], { words }: SpanTable, run: RunKnowledge): void {
   const { ended, sent } = call;
   const record = ended >= 0 ? ended : sent;
   if (record < 0 || ended < 0 || wasRefused(words, call) || wasReceived({ words }, call)) return;
@@ -135,7 +148,7 @@ function judgeUnanswered(call: CallNode, { warnings }: FlowNode, { words }: Span
   if (!run.lossy(peer, service)) return;
   const outcome = errorKindOf(words, ended) ?? statusOf(words[ended] as number);
   const text = `a call of ${peer ?? service} ended with ${outcome}; if it was received, its events are lost`;
-  warnings.push({ kind: 'may-be-lost', text });
+  found.push({ record: sent >= 0 ? sent : ended, warning: { kind: 'may-be-lost', text } });
 }
 
 function peerOf(record: number, words: Int32Array, { names }: RunKnowledge): string | undefined {

@@ -1,8 +1,10 @@
 import type { ErrorKind } from '../model/event';
+import { byHybridClock } from './clock-order';
 import { isWhole } from './completeness';
 import { extraOf, FLAG, flagsOf, KIND, kindOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
 import { hasId, type SpanTable, sameId } from './group-spans';
 import type { CallNode, SpanNode } from './span-node';
+import { firstEvent } from './span-times';
 
 /** What pairing could not settle by itself, for the flows that it concerns. */
 export interface Pairing {
@@ -30,7 +32,15 @@ export function pairReceipts(table: SpanTable): Pairing {
     for (const call of span.calls) if (call.child === null && wasReceived(table, call)) inferChild(table, call);
   }
   const parentless = waiting.filter((span) => !pair(span, table, callsOf, twice, unannounced));
-  return { parentless, twice, unannounced };
+  return { parentless: inTime(parentless, table), twice, unannounced };
+}
+
+/** Which of several spans without a caller becomes a flow's root is not for the order of lines to say. */
+function inTime(spans: readonly SpanNode[], table: SpanTable): readonly SpanNode[] {
+  if (spans.length < 2) return spans;
+  const compare = byHybridClock(table.words);
+  const firsts = new Map(spans.map((span) => [span, firstEvent(table, span)]));
+  return [...spans].sort((a, b) => compare(firsts.get(a) as number, firsts.get(b) as number));
 }
 
 /** True where the span has found its place, or needs none: the client's. */

@@ -1,3 +1,4 @@
+import { byHybridClock } from '../clock-order';
 import { KIND, kindOf, WORD } from '../event-record';
 import type { SpanTable } from '../group-spans';
 import type { FlowNode, SpanNode } from '../span-node';
@@ -26,7 +27,8 @@ export interface NodeOrdering {
 
 /**
  * The orderings between hosts that a reader takes from a flow: of each two neighbours in its linear order, and of each
- * two neighbours among the spans of one caller. Those within a host are its own clock's and not in question.
+ * two neighbours among the spans of one caller, as they are shown one after the other. Those within a host are its own
+ * clock's and not in question.
  */
 export function orderings(
   flow: FlowNode,
@@ -51,11 +53,15 @@ export function orderings(
       }
     });
   }
+  const compare = byHybridClock(words);
+  const cause = (a: SpanEvent, b: SpanEvent): number => (precedes(a, b, words) ? -1 : precedes(b, a, words) ? 1 : 0);
   const found: NodeOrdering[] = [];
   const seen = new Set<number>();
   const neighbours = (list: readonly SpanEvent[]): void => {
     const placed = list.map((event) => ({ event, offsetMs: placement.offsetMs(event.record) }));
-    placed.sort((a, b) => a.offsetMs - b.offsetMs || (precedes(b.event, a.event, words) ? 1 : -1));
+    placed.sort(
+      (a, b) => a.offsetMs - b.offsetMs || cause(a.event, b.event) || compare(a.event.record, b.event.record),
+    );
     for (let i = 1; i < placed.length; i++) {
       const first = (placed[i - 1] as { event: SpanEvent }).event;
       const second = (placed[i] as { event: SpanEvent }).event;
@@ -71,7 +77,14 @@ export function orderings(
   };
   neighbours(events);
   for (const list of siblings) neighbours(list);
-  return found;
+  const offsetMs = ({ record }: SpanEvent): number => placement.offsetMs(record);
+  return found.sort(
+    (a, b) =>
+      offsetMs(a.first) - offsetMs(b.first) ||
+      offsetMs(a.second) - offsetMs(b.second) ||
+      compare(a.first.record, b.first.record) ||
+      compare(a.second.record, b.second.record),
+  );
 }
 
 /**
