@@ -6,6 +6,7 @@ import { type ReportWithFlows, reportRun } from '../lib/flows/run-report';
 import { tailText } from '../lib/flows/text/analysis-text';
 import { reportText } from '../lib/flows/text/report-text';
 import type { LogSource } from '../lib/logs/log-source';
+import { durationMs } from '../lib/model/duration-text';
 import { ADHOC_RUN } from '../lib/model/run-id';
 import { orList } from '../lib/model/shape';
 import { type Fault, UserError } from '../lib/model/user-error';
@@ -37,7 +38,6 @@ interface Options {
   readonly follow?: boolean;
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const FORMATS = ['text', 'json', ...Object.keys(EXPORTS)];
 const SLOWEST_SHOWN = 3;
 const FAILED_SHOWN = 3;
@@ -235,7 +235,7 @@ function parseOptions(id: string, options: Options): Parsed {
     fault('--against', `compares in text and json, not in ${format}`, 'leave --format out, or give json');
   }
   const sinceMs = durationMs(since ?? '1h');
-  if (sinceMs === undefined) fault('--since', `${since} is no duration`, 'give one such as 30s, 15m, 1h or 2d');
+  if (!(sinceMs > 0)) fault('--since', `${since} is no duration`, 'give one such as 30s, 15m, 1h or 2d');
   if (id === ADHOC_RUN && topology === undefined) {
     fault('--topology', 'adhoc needs to know whose requests', 'give --topology NAME');
   }
@@ -248,7 +248,7 @@ function parseOptions(id: string, options: Options): Parsed {
   }
   if (options.follow) faults.push(...followFaults(options));
   if (faults.length > 0) throw new UserError(faults);
-  return { slowest: count, topology: topology ?? '', sinceMs: sinceMs ?? 0 };
+  return { slowest: count, topology: topology ?? '', sinceMs };
 }
 
 /** What needs a whole run, or another place than this machine, has no meaning while one is followed. */
@@ -273,9 +273,4 @@ function followFaults(options: Options): readonly Fault[] {
           },
         ]),
   ];
-}
-
-function durationMs(text: string): number | undefined {
-  const [, number = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  return unit === '' ? undefined : Number(number) * (UNITS[unit] as number);
 }
