@@ -1,7 +1,6 @@
 import {
   CALL_FLAG,
   COLUMNS,
-  type Column,
   FLOW_FLAG,
   type FlowHead,
   type ReportCall,
@@ -12,14 +11,14 @@ import {
 
 /** What `encode-flows.ts` wrote. */
 export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: Uint8Array): ReportFlow[] {
-  const cursors: Record<string, number> = {};
+  const cursors = new Uint32Array(lengths.length);
   let at = 0;
-  for (const [index, name] of [...COLUMNS, 'traceIds', 'requestIds'].entries()) {
-    cursors[name] = at;
-    at += lengths[index] as number;
+  for (const [index, length] of lengths.entries()) {
+    cursors[index] = at;
+    at += length;
   }
 
-  const next = (column: Column): number => {
+  const next = (column: number): number => {
     let cursor = cursors[column] as number;
     let value = 0;
     let scale = 1;
@@ -32,42 +31,42 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
     cursors[column] = cursor;
     return value;
   };
-  const signed = (column: Column): number => {
+  const signed = (column: number): number => {
     const value = next(column);
     return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
   };
-  const optional = (column: Column): number | null => {
+  const optional = (column: number): number | null => {
     const value = next(column);
     return value === 0 ? null : value - 1;
   };
-  const duration = (column: Column): number | null => {
+  const duration = (column: number): number | null => {
     const value = next(column);
     return value === 0 ? null : (value - 1) / 1000;
   };
-  const text = (column: Column): string | null => texts[next(column) - 1] ?? null;
-  const list = (column: Column): string[] => Array.from({ length: next(column) }, () => text(column) ?? '');
-  const hex = (column: 'traceIds' | 'requestIds', length: number): string => {
-    const start = cursors[column] as number;
-    cursors[column] = start + length;
-    let digits = '';
-    for (let index = start; index < start + length; index++) digits += HEX[bytes[index] as number];
-    return digits;
+  const text = (column: number): string | null => texts[next(column) - 1] ?? null;
+  const list = (column: number): string[] => times(next(column), () => text(column) ?? '');
+  const idsAt = cursors[AT.traceIds] as number;
+  const digits = hexDigits(bytes.subarray(idsAt));
+  const hex = (column: number, length: number): string => {
+    const start = (cursors[column] as number) - idsAt;
+    cursors[column] = idsAt + start + length;
+    return digits.slice(2 * start, 2 * (start + length));
   };
 
   // Offsets are differences of whole microseconds, so that nothing adds up to 0.30000000000000004.
   const readCall = (fromUs: number, startAt: number): ReportCall => {
-    const callee = text('callCallee');
-    const step = text('callStep');
-    const repetition = optional('callRepetition');
-    const attempt = optional('callAttempt');
-    const peer = text('callPeer');
-    const offsetUs = fromUs + signed('callOffset');
-    const durationMs = duration('callDuration');
-    const status = optional('callStatus');
-    const error = text('callError');
-    const message = text('callMessage');
-    const bytesSent = optional('callBytes');
-    const flags = next('callFlags');
+    const callee = text(AT.callCallee);
+    const step = text(AT.callStep);
+    const repetition = optional(AT.callRepetition);
+    const attempt = optional(AT.callAttempt);
+    const peer = text(AT.callPeer);
+    const offsetUs = fromUs + signed(AT.callOffset);
+    const durationMs = duration(AT.callDuration);
+    const status = optional(AT.callStatus);
+    const error = text(AT.callError);
+    const message = text(AT.callMessage);
+    const bytesSent = optional(AT.callBytes);
+    const flags = next(AT.callFlags);
     return {
       callee,
       step,
@@ -88,59 +87,50 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
   };
 
   const readSpan = (fromUs: number, startAt: number): ReportSpan => {
-    const identity = {
-      service: text('spanService') ?? '?',
-      instance: text('spanInstance') ?? '?',
-      process: text('spanProcess'),
-      endpoint: text('spanEndpoint'),
-      via: text('spanVia'),
-      requestId: hex('requestIds', 8),
-    };
-    const offsetUs = fromUs + signed('spanOffset');
-    const correctionMs = signed('spanCorrection') / 1000;
-    const rawAt = Math.floor(startAt + offsetUs / 1000 - correctionMs) + signed('spanRaw');
-    const measured = {
-      durationMs: duration('spanDuration'),
-      selfMs: duration('spanSelf'),
-      status: optional('spanStatus'),
-      error: text('spanError'),
-      message: text('spanMessage'),
-    };
-    const flags = next('spanFlags');
-    const uncertaintyMs = duration('spanUncertainty');
-    const faults = list('spanFaults');
-    const decisions = list('spanDecisions');
-    const calls = next('spanCalls');
-    const queued = next('spanQueued');
+    const offsetUs = fromUs + signed(AT.spanOffset);
+    const correctionMs = signed(AT.spanCorrection) / 1000;
+    const flags = next(AT.spanFlags);
+    const calls = next(AT.spanCalls);
+    const queued = next(AT.spanQueued);
     return {
-      ...identity,
-      ...measured,
+      service: text(AT.spanService) ?? '?',
+      instance: text(AT.spanInstance) ?? '?',
+      process: text(AT.spanProcess),
+      endpoint: text(AT.spanEndpoint),
+      via: text(AT.spanVia),
+      requestId: hex(AT.requestIds, 8),
+      durationMs: duration(AT.spanDuration),
+      selfMs: duration(AT.spanSelf),
+      status: optional(AT.spanStatus),
+      error: text(AT.spanError),
+      message: text(AT.spanMessage),
       offsetMs: offsetUs / 1000,
       correctionMs,
-      rawAt,
+      rawAt: Math.floor(startAt + offsetUs / 1000 - correctionMs) + signed(AT.spanRaw),
       complete: (flags & SPAN_FLAG.complete) !== 0,
       inferred: (flags & SPAN_FLAG.inferred) !== 0,
       inferredFrom: flags & SPAN_FLAG.byTopology ? 'topology' : flags & SPAN_FLAG.inferred ? 'caller' : null,
       critical: (flags & SPAN_FLAG.critical) !== 0,
       order: flags & SPAN_FLAG.proved ? 'proved' : flags & SPAN_FLAG.withinError ? 'within-clock-error' : null,
-      uncertaintyMs,
-      faults,
-      decisions,
-      calls: Array.from({ length: calls }, () => readCall(offsetUs, startAt)),
-      queued: Array.from({ length: queued }, () => readSpan(offsetUs, startAt)),
+      uncertaintyMs: duration(AT.spanUncertainty),
+      faults: list(AT.spanFaults),
+      decisions: list(AT.spanDecisions),
+      // Last: those below read the same columns.
+      calls: times(calls, () => readCall(offsetUs, startAt)),
+      queued: times(queued, () => readSpan(offsetUs, startAt)),
     };
   };
 
   let startAt = 0;
-  return Array.from({ length: count }, () => {
-    const traceId = hex('traceIds', 16);
-    startAt += signed('flowStart');
-    const key = text('flowKey') ?? traceId;
-    const durationMs = duration('flowDuration');
-    const status = optional('flowStatus');
-    const flags = next('flowFlags');
-    const warnings = list('flowWarnings');
-    const orphans = next('flowOrphans');
+  return times(count, () => {
+    const traceId = hex(AT.traceIds, 16);
+    startAt += signed(AT.flowStart);
+    const key = text(AT.flowKey) ?? traceId;
+    const durationMs = duration(AT.flowDuration);
+    const status = optional(AT.flowStatus);
+    const flags = next(AT.flowFlags);
+    const warnings = list(AT.flowWarnings);
+    const orphans = next(AT.flowOrphans);
     return {
       traceId,
       key,
@@ -151,9 +141,33 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       warnings,
       client: (flags & FLOW_FLAG.client) !== 0 ? readCall(0, startAt) : null,
       root: readSpan(0, startAt),
-      orphans: Array.from({ length: orphans }, () => readSpan(0, startAt)),
+      orphans: times(orphans, () => readSpan(0, startAt)),
     };
   });
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const NAMES = [...COLUMNS, 'traceIds', 'requestIds'] as const;
+
+/** A column's number, since half a million cursors are looked up before the list is there. */
+const AT = Object.fromEntries(NAMES.map((name, index) => [name, index])) as Readonly<
+  Record<(typeof NAMES)[number], number>
+>;
+
+function times<T>(count: number, make: () => T): T[] {
+  const made: T[] = [];
+  for (let index = 0; index < count; index++) made.push(make());
+  return made;
+}
+
+/** All ids as one text: one for each, added up digit by digit, kept the page's collector of garbage busy. */
+function hexDigits(bytes: Uint8Array): string {
+  const ascii = new Uint8Array(2 * bytes.length);
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] as number;
+    ascii[2 * index] = HEX_DIGITS.charCodeAt(byte >> 4);
+    ascii[2 * index + 1] = HEX_DIGITS.charCodeAt(byte & 15);
+  }
+  return new TextDecoder().decode(ascii);
+}
+
+const HEX_DIGITS = '0123456789abcdef';
