@@ -53,7 +53,7 @@ export async function followRun(id: string, options: FollowOptions, notices: Not
   const totals = liveSummary();
   const printer = flowPrinter(options, notices);
   const intakes = new Map<string, StreamIntake>();
-  const tail = tailLocal(followed.places);
+  const tail = tailLocal(followed.places, followed.sinceMs ?? 0);
   const news = { records: 0, atMs: clock() };
 
   const isOver = ({ start, end }: RunManifest): boolean => {

@@ -34,8 +34,9 @@ const PIECE_BYTES = 256 * 1024;
  * has become shorter was written anew, and is read from its start.
  *
  * @param places the folders as they are known at each call; one that does not exist (yet) has no files
+ * @param sinceMs files that were last written before, in milliseconds since 1970, are left out. @default none
  */
-export function tailLocal(places: () => readonly string[]): LogTail {
+export function tailLocal(places: () => readonly string[], sinceMs = 0): LogTail {
   const files = new Map<string, Position>();
   const buffer = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
@@ -53,7 +54,7 @@ export function tailLocal(places: () => readonly string[]): LogTail {
       const left = new Map<Position, number>();
       for (const path of places().flatMap(logFiles)) {
         const found = unlessGone(() => statSync(path));
-        if (!found) continue;
+        if (!found || found.mtimeMs < sinceMs) continue;
         const id = `${found.dev} ${found.ino}`;
         const file = files.get(id) ?? { id, name: basename(path, LOG_SUFFIX), path, at: 0 };
         files.set(id, file);

@@ -168,3 +168,44 @@ test('what cannot be followed is refused, all faults at once', async (t) => {
   t.is(remote.code, 2);
   t.regex(remote.stderr, /log to CloudWatch, and only logs on this machine can be followed/);
 });
+
+test('requests that belong to no run are followed in the logs of deployments, those before aside', async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'microcosm-follow-'));
+  t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
+  const logs = (deployment: string): string => join(cwd, '.microcosm', 'deployments', deployment, 'logs');
+  const write = (deployment: string, startAt: number, seed: number): void => {
+    mkdirSync(logs(deployment), { recursive: true });
+    const { files } = simulate({ topology, run: 'adhoc', requests: REQUESTS, startAt, seed });
+    for (const [file, lines] of files) {
+      if (file !== 'client.log')
+        appendFileSync(join(logs(deployment), file), lines.map((line) => `${line}\n`).join(''));
+    }
+  };
+  const [before, now] = [newRunId('shop', new Date(Date.now() - 60_000)), newRunId('shop', new Date())];
+  write(before, Date.now() - 3_600_000, 1);
+  mkdirSync(logs(now), { recursive: true });
+  const child = toolsIn(cwd)(t, 'timeline', 'adhoc', '--topology', 'shop', '--follow', '--format', 'json');
+  const result = outcome(child);
+  let [told, seen] = ['', 0];
+  const done = new Promise<void>((settle) => {
+    child.stderr?.on('data', (text: Buffer) => {
+      told += text.toString();
+      if (seen === 0 && told.includes('following adhoc')) {
+        seen = 1;
+        write(now, Date.now() + 1_000, 2);
+      }
+    });
+    child.stdout?.on('data', (text: Buffer) => {
+      seen += text.toString().split('\n').length - 1;
+      if (seen > REQUESTS) settle();
+    });
+    child.on('close', () => settle());
+  });
+  await done;
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await result;
+  t.is(code, 0, stderr);
+  const lines = linesOf(stdout);
+  t.is(lines.filter(({ record, complete, givenUp }) => record === 'flow' && complete && !givenUp).length, REQUESTS);
+  t.like(lines[lines.length - 1], { record: 'summary', run: 'adhoc', ending: 'interrupted', flows: REQUESTS });
+});
