@@ -2,12 +2,12 @@ import { escapeXml } from '../formats/escape-xml';
 import { msText } from '../formats/service-map';
 import { barEnd, niceStep, type RunSeries, type Series } from './run-series';
 
-const WIDTH = 720;
-const HEIGHT = 220;
-const LEFT = 52;
+export const WIDTH = 720;
+export const HEIGHT = 220;
+export const LEFT = 52;
 const RIGHT = 44;
-const TOP = 12;
-const BOTTOM = 26;
+export const TOP = 12;
+export const BOTTOM = 26;
 
 const PERCENTILES = [
   [0.99, 'p99'],
@@ -124,10 +124,9 @@ export function histogramChart({ flows: { bars, duration } }: RunSeries): string
   return figure(label, lines, '', width);
 }
 
-/** The p99 of an endpoint over the run, as small as a word. */
-export function sparkline({ buckets }: Series): string {
+/** Values over the run, as small as a word; NaN where there is none. */
+export function sparkline(values: readonly number[]): string {
   const [width, height] = [96, 22];
-  const values = buckets.map(({ duration }) => duration.percentile(0.99));
   const most = Math.max(1e-9, ...values.filter((value) => !Number.isNaN(value)));
   const points = values.flatMap((value, index) =>
     Number.isNaN(value)
@@ -138,7 +137,7 @@ export function sparkline({ buckets }: Series): string {
   return `<svg class="spark" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" aria-hidden="true">${points.length > 0 ? `<path class="line p99" d="${path}"/>` : ''}</svg>`;
 }
 
-function figure(label: string, lines: readonly string[], after = '', width = WIDTH): string {
+export function figure(label: string, lines: readonly string[], after = '', width = WIDTH): string {
   return `<figure><svg class="chart" viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="${escapeXml(label)}">${lines.join('')}</svg>${after}</figure>`;
 }
 
@@ -148,7 +147,7 @@ export function secondsText(ms: number): string {
   return ms > 0 && ms < 100 ? `${Number(ms.toPrecision(2))} ms` : `${Number((ms / 1000).toFixed(2))} s`;
 }
 
-function fixed(value: number): string {
+export function fixed(value: number): string {
   return `${Math.round(value * 10) / 10}`;
 }
 

@@ -7,7 +7,7 @@ export interface PageBundle {
   readonly style: string;
 }
 
-/** The page's script and style, made of their sources beside this file; for browsers of the last three years. */
+/** The page's script and style, made of their sources beside this file; for browsers since May 2024 (`light-dark()`). */
 export async function pageBundle(): Promise<PageBundle> {
   const [{ outputFiles }, style] = await Promise.all([
     build({

@@ -5,6 +5,7 @@ import { mapSvg } from '../formats/svg';
 import type { ReportedScenario, RunReport } from '../run-report';
 import { type ChartMark, histogramChart, latencyChart, secondsText, sparkline, whole } from './charts';
 import { completeness } from './completeness-section';
+import { progressSection } from './progress-section';
 import type { RunSeries } from './run-series';
 import { slowest } from './tail-section';
 
@@ -28,6 +29,7 @@ export function* sections(overview: Overview): Generator<string> {
   yield latency(overview);
   yield map(overview);
   yield endpoints(overview);
+  yield progressSection(overview.report.concurrency);
   if (overview.tail) yield slowest(overview.tail);
   yield flowList(overview);
   yield clocks(overview);
@@ -138,7 +140,7 @@ function endpoints({ report, series }: Overview): string {
       const own = series.endpoints.get(`${service} ${endpoint}`);
       const share = critical > 0 ? (100 * criticalMs) / critical : 0;
       const failing = errors > 0 ? ' class="failing"' : '';
-      return `<tr><th scope="row"><b>${escapeXml(service)}</b> ${escapeXml(endpoint)}</th><td>${whole(calls)}</td><td${failing}>${whole(errors)}</td><td>${msText(duration.percentile(0.5))}</td><td>${msText(duration.percentile(0.9))}</td><td>${msText(duration.percentile(0.99))}</td><td>${msText(self.percentile(0.5))}</td><td><svg class="share" width="64" height="8" aria-hidden="true"><rect class="rail" width="64" height="8" rx="2"/><rect class="fill" width="${(0.64 * share).toFixed(1)}" height="8" rx="2"/></svg> ${share.toFixed(share < 10 ? 1 : 0)} %</td><td>${own ? sparkline(own) : ''}</td></tr>`;
+      return `<tr><th scope="row"><b>${escapeXml(service)}</b> ${escapeXml(endpoint)}</th><td>${whole(calls)}</td><td${failing}>${whole(errors)}</td><td>${msText(duration.percentile(0.5))}</td><td>${msText(duration.percentile(0.9))}</td><td>${msText(duration.percentile(0.99))}</td><td>${msText(self.percentile(0.5))}</td><td><svg class="share" width="64" height="8" aria-hidden="true"><rect class="rail" width="64" height="8" rx="2"/><rect class="fill" width="${(0.64 * share).toFixed(1)}" height="8" rx="2"/></svg> ${share.toFixed(share < 10 ? 1 : 0)} %</td><td>${own ? sparkline(own.buckets.map(({ duration: each }) => each.percentile(0.99))) : ''}</td></tr>`;
     });
   const heads = ['Requests', 'Failed', 'p50', 'p90', 'p99', 'Own time p50', 'Critical path', 'p99 over the run'];
   return `<section aria-labelledby="endpoints"><h2 id="endpoints">Endpoints</h2><p class="hint">Ordered by their share of the critical path: where users’ waiting time goes.</p><div class="scroll" tabindex="0" role="region" aria-label="Endpoints, table"><table class="endpoints"><thead><tr><th scope="col" class="text">Endpoint</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>\n`;
