@@ -191,3 +191,22 @@ test('a call that may fail is not inferred: it need not have been received', asy
   const flow = await flowWithout(({ service }) => service !== 'web' && service !== 'client', tolerant);
   t.is(shown(flow.root), 'web(~shelf(?stock))');
 });
+
+test('of a hedged call one answer is inferred: the hedge is neither missed nor one too many', async (t) => {
+  const hedged = (afterMs: number) =>
+    resolve(
+      topology({
+        services: {
+          web: { edge: true, calls: ['shelf'] },
+          shelf: { steps: [{ call: 'stock', hedge: { afterMs } }] },
+          stock: { replicas: 2, latencyMs: 20 },
+        },
+      }),
+      'hedged',
+    );
+  const lost = ({ service }: Event) => service === 'shelf' || service === 'stock';
+  for (const afterMs of [5, 50]) t.is(shown((await flowWithout(lost, hedged(afterMs))).root), 'web(~shelf(?stock))');
+  const both = await flowWithout(({ service }) => service === 'shelf', hedged(5));
+  t.is(shown(both.root), 'web(~shelf(stock stock))');
+  t.deepEqual(both.orphans, []);
+});
