@@ -32,7 +32,8 @@ async function http(t: ExecutionContext, listener: RequestListener) {
   server.on('connection', () => {
     connections += 1;
   });
-  server.listen(0, '127.0.0.1');
+  // Room for all connections of a test: those that overflow the queue are tried again by the system a second later.
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 2_048 });
   await once(server, 'listening');
   t.teardown(() => {
     server.closeAllConnections();

@@ -78,14 +78,18 @@ const replaced = (stack: object, fallback?: object): TopologySpec =>
 for (const stack of STACKS) {
   const name = `${stack.server} with ${stack.client}`;
 
-  test(`${name}: shed requests are explained where there is a limit, and flagged where there is none`, async (t) => {
-    const events = await runOf(t, limited(stack, { limit: 2, queue: 1 }), 12);
-    const well = checked(events, limited(stack, { limit: 2, queue: 1 }));
-    t.deepEqual(well.departures, []);
-    t.true((well.explained.REQUEST_SHED ?? 0) > 0);
-    const kinds = new Set(checked(events, limited(stack)).departures.map(({ kind }) => kind));
-    t.true(kinds.has('extra-decision'));
-  });
+  // In turn: among the requests of twenty tests those of one would come too far apart to be shed.
+  test.serial(
+    `${name}: shed requests are explained where there is a limit, and flagged where there is none`,
+    async (t) => {
+      const events = await runOf(t, limited(stack, { limit: 1, queue: 1 }), 12);
+      const well = checked(events, limited(stack, { limit: 1, queue: 1 }));
+      t.deepEqual(well.departures, []);
+      t.true((well.explained.REQUEST_SHED ?? 0) > 0);
+      const kinds = new Set(checked(events, limited(stack)).departures.map(({ kind }) => kind));
+      t.true(kinds.has('extra-decision'));
+    },
+  );
 
   test(`${name}: a breaker's rejections are explained where it stands, and flagged where it does not`, async (t) => {
     const breaker = { consecutiveFailures: 3, openMs: 60 };
@@ -100,14 +104,17 @@ for (const stack of STACKS) {
     t.true(found.some(({ message }) => message.includes('BREAKER_OPEN without a breaker')));
   });
 
-  test(`${name}: a full bulkhead's rejections are explained where it stands, and flagged where it does not`, async (t) => {
-    const events = await runOf(t, crowded(stack, { limit: 2, queue: 1 }), 10);
-    const well = checked(events, crowded(stack, { limit: 2, queue: 1 }));
-    t.deepEqual(well.departures, []);
-    t.true((well.explained.BULKHEAD_FULL ?? 0) > 0);
-    const found = checked(events, crowded(stack)).departures;
-    t.true(found.some(({ message }) => message.includes('BULKHEAD_FULL without a bulkhead')));
-  });
+  test.serial(
+    `${name}: a full bulkhead's rejections are explained where it stands, and flagged where it does not`,
+    async (t) => {
+      const events = await runOf(t, crowded(stack, { limit: 1, queue: 1 }), 10);
+      const well = checked(events, crowded(stack, { limit: 1, queue: 1 }));
+      t.deepEqual(well.departures, []);
+      t.true((well.explained.BULKHEAD_FULL ?? 0) > 0);
+      const found = checked(events, crowded(stack)).departures;
+      t.true(found.some(({ message }) => message.includes('BULKHEAD_FULL without a bulkhead')));
+    },
+  );
 
   test(`${name}: a retry that a budget withheld is explained where it stands, and flagged where it does not`, async (t) => {
     const budget = { ratio: 0.1, minPerSecond: 0.1 };

@@ -11,7 +11,8 @@ import { withoutEvent } from '../../../support/doctor';
 /** Every kind that a process survives, at every place where it may stand. */
 const SPEC = {
   name: 'broken',
-  defaults: { deadlineMs: 20_000 },
+  // No loaded machine reaches it: what a request comes to, its draws alone decide.
+  defaults: { deadlineMs: 300_000 },
   services: {
     web: {
       edge: true,
@@ -94,7 +95,7 @@ for (const stack of STACKS) {
   });
 }
 
-test('what is changed about a fault in a log is found', async (t) => {
+test.serial('what is changed about a fault in a log is found', async (t) => {
   const stack = { server: 'http', client: 'undici' } as const;
   const events = await brokenRun(t, stack, 40);
   t.deepEqual(checked(events, stack).departures, []);
