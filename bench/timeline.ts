@@ -78,7 +78,9 @@ function generate(folder: string, requests: number, otherToo: boolean): string {
     if (buffer.lines.length > 1000) flush(buffer);
   };
   const topology = loadTopology('shop', { cwd: join(__dirname, '..') });
-  const { run } = simulateInto({ topology, requests, rate: 200 }, ({ file, event }) => {
+  // As the load driver names them: every line of a real run bears its request's key.
+  const keys = Array.from({ length: requests }, (_, index) => `k${index}-3c9956667330`);
+  const { run } = simulateInto({ topology, requests, rate: 200, keys }, ({ file, event }) => {
     put(file, lineOf(event));
     if (otherToo) put(`${file}.other`, otherOrder(event));
   });

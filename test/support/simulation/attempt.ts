@@ -1,3 +1,4 @@
+import { requestBytes } from '../../../lib/model/decisions';
 import { childPlace, formatHash, type Hash, hashText } from '../../../lib/model/draw';
 import type { ErrorKind, Event, EventKind } from '../../../lib/model/event';
 import { rulesOfCall } from '../../../lib/model/faced-faults';
@@ -152,6 +153,8 @@ function* exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnec
   const lives = choose(attempt, reconnect);
   const peer = (lives[0] as Process).instance;
   const extra = { ...(reconnect > 0 && { reconnect }), peer };
+  const bytes = requestBytes(step, span.draws, fields.repetition as number) ?? undefined;
+  const body = bytes !== undefined && { bytes };
   const ms = (at: number) => ({ durationMs: round(at - begunAt) });
   let answer: Answer | undefined;
   function* ended(at: number, kind: ErrorKind): Underway {
@@ -160,7 +163,7 @@ function* exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnec
     const [end, how] = calledOff === undefined ? ([at, kind] as const) : ([calledOff, 'CANCELLED'] as const);
     return fail(attempt, end, how, { ...extra, ...ms(end) });
   }
-  const sent = world.emit(span, sentAt, { event: 'REQUEST_SENT', ...fields, ...extra });
+  const sent = world.emit(span, sentAt, { event: 'REQUEST_SENT', ...fields, ...extra, ...body });
   if (sent === undefined) return { at: span.process.diesAt, kind: 'RESET' };
   const process = aliveAt(lives, sentAt);
   if (!process || world.chance(failures.connect)) {
@@ -183,6 +186,7 @@ function* exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnec
     from: sent,
     process,
     peer: span.process.instance,
+    bytes,
     deadlineMs: time.leftMs,
     refusal: refusal(world),
     siblings: span.truth.children,
@@ -196,7 +200,8 @@ function* exchange(attempt: Attempt, time: AttemptTime, sentAt: number, reconnec
   const calledOff = yield answeredAt;
   answer.close?.(calledOff ?? Math.min(endsAt, span.process.diesAt));
   if (calledOff !== undefined) return fail(attempt, calledOff, 'CANCELLED', { ...extra, ...ms(calledOff) });
-  const seen = { ...extra, status, ...ms(answeredAt), ...(requestId && { peerRequestId: requestId }) };
+  const answered = { status, ...ms(answeredAt), ...(answer.bytes !== undefined && { bytes: answer.bytes }) };
+  const seen = { ...extra, ...answered, ...(requestId && { peerRequestId: requestId }) };
   world.emit(span, answeredAt, { event: 'RESPONSE_RECEIVED', ...fields, ...seen }, answer.from);
   return { at: answeredAt + 0.01, status };
 }

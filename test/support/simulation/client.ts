@@ -53,7 +53,7 @@ export function sendRequest(
     tally.lastSeq += 1;
     return raw;
   };
-  const sent = put(at, { event: 'REQUEST_SENT' });
+  const sent = put(at, { event: 'REQUEST_SENT', latenessMs: round(((at * 7) % 1000) / 1000) });
   tally.sent += 1;
   const arrivesAt = at + world.network(client.instance, service);
   const process = world.fleet.balance(service, arrivesAt);
@@ -80,9 +80,10 @@ export function sendRequest(
     );
   }
   answer.close?.(Number.POSITIVE_INFINITY);
-  const { status = 502, requestId: peerRequestId } = answer;
+  const { status = 502, bytes = 0, requestId: peerRequestId } = answer;
   const answeredAt = answer.at + world.network(service, client.instance);
-  const seen = { status, durationMs: round(answeredAt - at), ...(peerRequestId && { peerRequestId }), spanEvents: 2 };
+  const durationMs = round(answeredAt - at);
+  const seen = { status, durationMs, bytes, ...(peerRequestId && { peerRequestId }), spanEvents: 2 };
   put(answeredAt, { event: 'RESPONSE_RECEIVED', ...seen }, answer.from);
   tally.answered += 1;
   if (status >= 400) {

@@ -30,10 +30,10 @@ export function handle(incoming: Incoming, world: World): Answer {
     world.emit(span, knownAt, { ...result, spanEvents: span.events + 1 });
     return { at: knownAt, status };
   }
-  const produced = world.emit(span, knownAt, result);
-  const close = (goneAt: number) =>
-    finish(span, incoming, knownAt + 0.04, goneAt, status, responseBytes(endpoint, draws), world);
-  return { at: knownAt, status, requestId: truth.requestId, from: produced ?? received, close };
+  const bytes = responseBytes(endpoint, draws);
+  const produced = world.emit(span, knownAt, { ...result, bytes });
+  const close = (goneAt: number) => finish(span, incoming, knownAt + 0.04, goneAt, status, bytes, world);
+  return { at: knownAt, status, bytes, requestId: truth.requestId, from: produced ?? received, close };
 }
 
 /** Takes a `send` in, answers 202, and works on it afterwards. */
@@ -45,7 +45,7 @@ export function accept(incoming: Incoming, world: World): Answer {
   truth.endAt = at + 0.02;
   truth.status = 202;
   const received = logReceipt(span, incoming, world);
-  const close = (goneAt: number) => finish(span, incoming, at + 0.05, goneAt, 202, 60, world);
+  const close = (goneAt: number) => finish(span, incoming, at + 0.05, goneAt, 202, ACCEPTED_BYTES, world);
   if (at + 0.05 >= process.diesAt) return { at: process.diesAt, close };
   handle(
     {
@@ -57,11 +57,15 @@ export function accept(incoming: Incoming, world: World): Answer {
       deadlineMs: endpoint.deadlineMs,
       siblings: truth.children,
       peer: undefined,
+      bytes: undefined,
     },
     world,
   );
-  return { at: at + 0.02, status: 202, requestId: truth.requestId, from: received, close };
+  return { at: at + 0.02, status: 202, bytes: ACCEPTED_BYTES, requestId: truth.requestId, from: received, close };
 }
+
+/** Of the answer to a `send`. */
+const ACCEPTED_BYTES = 60;
 
 function begin(incoming: Incoming, { topology, seed, random }: World): Span {
   const { at, traceId, keyText, parentRequestId, service, process, via, siblings } = incoming;
@@ -92,8 +96,9 @@ function begin(incoming: Incoming, { topology, seed, random }: World): Span {
   };
 }
 
-function logReceipt(span: Span, { at, via, peer, from }: Incoming, world: World) {
-  return world.emit(span, at, { event: 'REQUEST_RECEIVED', via, ...(peer && { peer }) }, from);
+function logReceipt(span: Span, { at, via, peer, bytes, from }: Incoming, world: World) {
+  const body = bytes !== undefined && { bytes };
+  return world.emit(span, at, { event: 'REQUEST_RECEIVED', via, ...(peer && { peer }), ...body }, from);
 }
 
 function runAmongFaults(span: Span, at: number, world: World): Ended {

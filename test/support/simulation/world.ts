@@ -62,6 +62,7 @@ export interface AttemptOutcome {
 export interface Answer {
   readonly at: number;
   readonly status?: number;
+  readonly bytes?: number;
   readonly requestId?: string;
   readonly from?: RawEvent | undefined;
   /**
@@ -84,6 +85,8 @@ export interface Incoming {
   readonly from: RawEvent | undefined;
   readonly process: Process;
   readonly peer?: string | undefined;
+  /** Of the request's body, where it has one. */
+  readonly bytes?: number | undefined;
   readonly deadlineMs: number;
   readonly refusal?: Failure | undefined;
   readonly siblings: TrueSpan[];
