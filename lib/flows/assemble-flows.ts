@@ -1,7 +1,7 @@
 import { FLAG, flagsOf, hexOf, VIA, viaOf, WORD } from './event-record';
 import { type SpanTable, sameTrace } from './group-spans';
 import type { Pairing } from './pair-receipts';
-import type { FlowNode, FlowWarning, SpanNode } from './span-node';
+import type { CallNode, FlowNode, FlowWarning, SpanNode } from './span-node';
 
 /**
  * Makes flows of trees. A flow is one edge request: each client request is one, each root that no client request leads
@@ -85,8 +85,11 @@ function claim(span: SpanNode): void {
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (node.inFlow) continue;
     node.inFlow = true;
-    for (const { child } of node.calls) if (child) stack.push(child);
-    for (const child of node.queued) stack.push(child);
+    for (let i = 0; i < node.calls.length; i++) {
+      const { child } = node.calls[i] as CallNode;
+      if (child) stack.push(child);
+    }
+    if (node.queued.length > 0) stack.push(...node.queued);
   }
 }
 

@@ -2,7 +2,7 @@ import { byHybridClock } from './clock-order';
 import { FLAG, flagsOf, hexOf, hlcMillis, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
 import type { SpanTable } from './group-spans';
 import type { Interner } from './interner';
-import { errorKindOf, type Pairing, wasReceived, wasRefused } from './pair-receipts';
+import { type Pairing, wasReceived, wasRefused } from './pair-receipts';
 import type { ProcessLog } from './process-log';
 import type { CallNode, FlowNode, FlowWarning, SpanNode } from './span-node';
 import { firstEvent } from './span-times';
@@ -14,7 +14,7 @@ export interface RunKnowledge {
   /** Whether the run's driver logs its requests: a root without them has lost them. */
   readonly expectsClient: boolean;
   /** Whether a process is the run's driver. */
-  isClient(origin: number): boolean;
+  readonly isClient: (origin: number) => boolean;
   /** Whether events of an instance, or of any instance of a service, are known to be lost. */
   lossy(instance: string | undefined, service: string): boolean;
 }
@@ -83,11 +83,12 @@ function judgeTree(top: SpanNode, found: Finding[], table: SpanTable, pairing: P
     if (span.judged) continue;
     span.judged = true;
     judgeSpan(span, found, table, pairing, run);
-    for (const call of span.calls) {
+    for (let i = 0; i < span.calls.length; i++) {
+      const call = span.calls[i] as CallNode;
       if (call.child) stack.push(call.child);
       else judgeUnanswered(call, found, table, run);
     }
-    for (const child of span.queued) stack.push(child);
+    if (span.queued.length > 0) stack.push(...span.queued);
   }
 }
 
@@ -140,13 +141,13 @@ function whatIsLost({ isClient, calls, received, expected, events }: SpanNode): 
 function judgeUnanswered(call: CallNode, found: Finding[], { words }: SpanTable, run: RunKnowledge): void {
   const { ended, sent } = call;
   const record = ended >= 0 ? ended : sent;
-  if (record < 0 || ended < 0 || wasRefused(words, call) || wasReceived({ words }, call)) return;
+  if (record < 0 || ended < 0 || wasRefused(call) || wasReceived({ words }, call)) return;
   // An attempt that never started can't have been received.
   if (sent < 0 && !call.caller.isClient && isWhole(call.caller)) return;
   const service = calleeOf(record, words, run)?.split(' ')[0] ?? '';
   const peer = peerOf(record, words, run) ?? (sent >= 0 ? peerOf(sent, words, run) : undefined);
   if (!run.lossy(peer, service)) return;
-  const outcome = errorKindOf(words, ended) ?? statusOf(words[ended] as number);
+  const outcome = call.errorKind ?? statusOf(words[ended] as number);
   const text = `a call of ${peer ?? service} ended with ${outcome}; if it was received, its events are lost`;
   found.push({ record: sent >= 0 ? sent : ended, warning: { kind: 'may-be-lost', text } });
 }

@@ -1,5 +1,4 @@
 import { WORD } from './event-record';
-import { errorKindOf } from './pair-receipts';
 import type { CallNode, FlowNode, SpanNode } from './span-node';
 
 /**
@@ -27,9 +26,9 @@ function criticalCalls(calls: readonly CallNode[], words: Int32Array): readonly 
   // Nothing to choose from, as in most spans.
   if (calls.length === 0 || (calls.length === 1 && (calls[0] as CallNode).ended >= 0)) return calls;
   // What was called off since another attempt was answered is nobody's wait.
-  if (calls.some((call) => wasCalledOff(call, words))) {
+  if (calls.some(wasCalledOff)) {
     return criticalCalls(
-      calls.filter((call) => !wasCalledOff(call, words)),
+      calls.filter((call) => !wasCalledOff(call)),
       words,
     );
   }
@@ -62,8 +61,8 @@ function lastBefore(calls: readonly CallNode[], before: number, words: Int32Arra
   return last;
 }
 
-function wasCalledOff({ ended }: CallNode, words: Int32Array): boolean {
-  return errorKindOf(words, ended) === 'CANCELLED';
+function wasCalledOff({ errorKind }: CallNode): boolean {
+  return errorKind === 'CANCELLED';
 }
 
 function sequenceAt(words: Int32Array, record: number): number {

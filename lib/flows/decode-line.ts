@@ -1,21 +1,9 @@
 import { CLIENT_SERVICE } from '../model/contract';
 import type { Event, EventKind } from '../model/event';
 import { NO_RUN } from '../model/run-id';
-import {
-  CALL_WORDS,
-  concernsCall,
-  FLAG,
-  KIND,
-  MAX_EXTRA_BYTES,
-  NONE,
-  packMeta,
-  type RecordDraft,
-  type RecordExtra,
-  SHORT_WORDS,
-  VIA,
-  WORD,
-} from './event-record';
+import { concernsCall, FLAG, KIND, NONE, packMeta, type RecordDraft, VIA, WORD } from './event-record';
 import type { Interner } from './interner';
+import { draftExtra, recordWords } from './record-extra';
 
 /** What a line is. `other`: of another run, or a manifest record; `unknown`: of the run, of a kind that we don't know. */
 export type Decoded =
@@ -79,48 +67,16 @@ export function draftEvent(event: Event, origin: number, names: Interner, draft:
       (Math.max(0, whole(event.attempt, 1, 0x7fff)) << 16) | Math.max(0, whole(event.reconnect, 0, 0xffff));
   }
   const key = keepsKey(kind, event.service) ? event.key : undefined;
-  draft.extra = extraBytes(key, event.error, event.fault, event.decision);
-  if (draft.extra) flags |= FLAG.EXTRA;
+  const extraBytes = draftExtra(draft, key, event.error, event.fault, event.decision);
+  if (extraBytes > 0) flags |= FLAG.EXTRA;
   const via = Object.hasOwn(VIA, event.via ?? '') ? VIA[event.via as keyof typeof VIA] : 0;
   const status = Math.max(0, whole(event.status, 100, 999));
-  words[WORD.META] = packMeta(recordWords(isCall, draft.extra?.length), kind, via, flags, status);
-}
-
-/** Words of a record, even so that floats stay aligned. */
-export function recordWords(isCall: boolean, extraBytesLength: number | undefined): number {
-  const fixed = isCall ? CALL_WORDS : SHORT_WORDS;
-  if (extraBytesLength === undefined) return fixed;
-  const words = fixed + 1 + ((extraBytesLength + 3) >> 2);
-  return words + (words & 1);
+  words[WORD.META] = packMeta(recordWords(isCall, extraBytes), kind, via, flags, status);
 }
 
 /** The key stands on every event of a request; a record keeps it where the request begins. */
 export function keepsKey(kind: number, service: string): boolean {
   return kind === KIND.REQUEST_RECEIVED || (kind === KIND.REQUEST_SENT && service === CLIENT_SERVICE);
-}
-
-/** What follows a record's words; null where that is nothing. Fields that are not of their type are left out. */
-export function extraBytes(
-  key: string | undefined,
-  error: Partial<RecordExtra['error']> | null,
-  fault: RecordExtra['fault'] | null,
-  decision: RecordExtra['decision'] | null,
-): Uint8Array | null {
-  const extra: { -readonly [K in keyof RecordExtra]: RecordExtra[K] } = {};
-  if (typeof key === 'string') extra.key = key.slice(0, 255);
-  if (error !== null && typeof error === 'object' && typeof error.kind === 'string') {
-    extra.error = { kind: error.kind, message: String(error.message ?? '').slice(0, 1000) };
-  }
-  if (fault !== null && typeof fault === 'object') extra.fault = fault;
-  if (decision !== null && typeof decision === 'object') extra.decision = decision;
-  if (Object.keys(extra).length === 0) return null;
-  const bytes = Buffer.from(JSON.stringify(extra), 'utf8');
-  if (bytes.length <= MAX_EXTRA_BYTES) return bytes;
-  const cut = { cut: `${bytes.length} bytes` };
-  return Buffer.from(
-    JSON.stringify({ ...extra, ...(extra.fault && { fault: cut }), ...(extra.decision && { decision: cut }) }),
-    'utf8',
-  );
 }
 
 function hasIdentity(value: Partial<Event>): boolean {

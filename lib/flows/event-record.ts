@@ -1,4 +1,4 @@
-import type { DecisionKind, Event, EventKind } from '../model/event';
+import type { DecisionKind, ErrorKind, Event, EventKind } from '../model/event';
 
 /**
  * A request's event as a record of 32-bit words: what a flow is rebuilt from, without a string or an object an event.
@@ -41,10 +41,10 @@ export const WORD = {
 /** Even, so that floats stay aligned. */
 export const SHORT_WORDS = 24;
 export const CALL_WORDS = 34;
-/** Bytes of key, error, fault and decision together that a record has room for; longer ones are cut. */
-export const MAX_EXTRA_BYTES = 8_192;
-
+/** Flags; `CALL` is an index of `FIXED_WORDS`. */
 export const FLAG = { CALL: 1, PARENT: 2, PLACE: 4, EXTRA: 8 } as const;
+/** Words of a record without those of a call, and with them. */
+export const FIXED_WORDS: readonly number[] = [SHORT_WORDS, CALL_WORDS];
 /** Stands in a word where the event has no such field. */
 export const NONE = -1;
 
@@ -130,20 +130,33 @@ export function extraOf(words: Int32Array, record: number): RecordExtra {
   return JSON.parse(bytes.toString('utf8'));
 }
 
+/** Of an ERROR; undefined for any other event, and for none (-1). */
+export function errorKindOf(words: Int32Array, record: number): ErrorKind | undefined {
+  if (record < 0 || kindOf(words[record] as number) !== KIND.ERROR) return undefined;
+  return extraOf(words, record).error?.kind;
+}
+
 /** Words behind the record in a draft: what goes into another word once all of a line is read. */
 export const DRAFT_WORD = { STATUS: CALL_WORDS, ATTEMPT: CALL_WORDS + 1, RECONNECT: CALL_WORDS + 2 } as const;
 /** Even, so that the floats cover it. */
 export const DRAFT_WORDS = CALL_WORDS + 4;
+
+/** What may follow a record's words at most: its length must have room in `META`. */
+const MOST_EXTRA_WORDS = 4_000;
 
 /** A record in the making; readers fill it and a store copies it. */
 export interface RecordDraft {
   readonly words: Int32Array;
   /** The same memory; a word's index halved is its float's. */
   readonly floats: Float64Array;
-  extra: Uint8Array | null;
+  /** What follows the words where `META` says that anything does: how many bytes of text, and the text. */
+  readonly extra: Int32Array;
+  /** The text's part of the same memory. */
+  readonly text: Uint8Array;
 }
 
 export function recordDraft(): RecordDraft {
   const words = new Int32Array(DRAFT_WORDS);
-  return { words, floats: new Float64Array(words.buffer), extra: null };
+  const extra = new Int32Array(MOST_EXTRA_WORDS);
+  return { words, floats: new Float64Array(words.buffer), extra, text: new Uint8Array(extra.buffer, 4) };
 }

@@ -1,4 +1,4 @@
-import { CALL_WORDS, FLAG, flagsOf, lengthOf, type RecordDraft, SHORT_WORDS, WORD } from './event-record';
+import { FIXED_WORDS, FLAG, flagsOf, lengthOf, type RecordDraft, WORD } from './event-record';
 
 /**
  * Where records wait until all logs are read: in parts by trace id, so that a flow lies whole in one part and the
@@ -36,6 +36,7 @@ export interface StoreOptions {
 /** A power of two. Of ten million events each part has some 4.5 MB, which is what a processor's cache holds. */
 const PARTS = 256;
 const CHUNK_WORDS = 8 * 1024;
+const SLAB_CHUNKS = 64;
 /** Up to so many words all records are one part, so that flows come in the order of their start: some 300,000 events. */
 const ONE_PART_WORDS = 8 * 1024 * 1024;
 
@@ -54,7 +55,7 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
     spilled = true;
     for (let part = 0; part < PARTS; part++) {
       for (const chunk of full[part] as Int32Array[]) {
-        target.write(part, new Uint8Array(chunk.buffer, 0, chunk.byteLength));
+        target.write(part, new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
         free.push(chunk);
         chunks -= 1;
       }
@@ -69,7 +70,8 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
       (full[part] as Int32Array[]).push(last);
     }
     if (spill && chunks >= chunksInMemory) spillFull(spill);
-    const chunk = free.pop() ?? newChunk();
+    if (free.length === 0) free.push(...newChunks());
+    const chunk = free.pop() as Int32Array;
     chunks += 1;
     current[part] = chunk;
     used[part] = 0;
@@ -133,16 +135,20 @@ export function eventStore({ spill, memoryBytes = 128 * 1024 * 1024 }: StoreOpti
 
 /** Writes a draft's record, of as many words as its `META` says, to `at`. */
 export function writeRecord({ words, extra }: RecordDraft, into: Int32Array, at: number): void {
-  const fixed = (flagsOf(words[WORD.META] as number) & FLAG.CALL) !== 0 ? CALL_WORDS : SHORT_WORDS;
+  const meta = words[WORD.META] as number;
+  const fixed = FIXED_WORDS[flagsOf(meta) & FLAG.CALL] as number;
   for (let i = 0; i < fixed; i++) into[at + i] = words[i] as number;
-  if (!extra) return;
-  into[at + fixed] = extra.length;
-  new Uint8Array(into.buffer, 4 * (at + fixed + 1), extra.length).set(extra);
+  const length = lengthOf(meta);
+  for (let i = fixed; i < length; i++) into[at + i] = extra[i - fixed] as number;
 }
 
-/** Not filled with zeros: that would cost as much as the records themselves. */
-function newChunk(): Int32Array {
-  return new Int32Array(Buffer.allocUnsafeSlow(4 * CHUNK_WORDS).buffer);
+/**
+ * Many chunks at once, in pages that the system hands out when they are first written to. In shared memory, though nobody
+ * shares it: the engine does not count that as its own, and so does not collect garbage time and again because of it.
+ */
+function newChunks(): readonly Int32Array[] {
+  const slab = new SharedArrayBuffer(4 * CHUNK_WORDS * SLAB_CHUNKS);
+  return Array.from({ length: SLAB_CHUNKS }, (_, index) => new Int32Array(slab, 4 * CHUNK_WORDS * index, CHUNK_WORDS));
 }
 
 /** A record never crosses the end of its chunk: a zero, which `META` never is, says that no more follow. */
@@ -152,15 +158,17 @@ function terminate(chunk: Int32Array, used: number): void {
 
 /** Calls `visit` with the index of each record's first word. */
 export function eachRecord(words: Int32Array, visit: (record: number) => void): void {
-  let at = 0;
-  while (at < words.length) {
-    const meta = words[at] as number;
-    if (meta === 0) {
-      // The unused end of a chunk: records begin anew at the next one.
-      at = (Math.floor(at / CHUNK_WORDS) + 1) * CHUNK_WORDS;
-      continue;
-    }
-    visit(at);
-    at += lengthOf(meta);
-  }
+  for (let record = recordFrom(words, 0); record < words.length; record = recordAfter(words, record)) visit(record);
+}
+
+/** The record that begins at `at`; where that is the unused end of a chunk, the next one's first. */
+export function recordFrom(words: Int32Array, at: number): number {
+  let record = at;
+  while (record < words.length && words[record] === 0) record = (Math.floor(record / CHUNK_WORDS) + 1) * CHUNK_WORDS;
+  return record;
+}
+
+/** The record behind another; at or beyond the end of `words` where that is the last one. */
+export function recordAfter(words: Int32Array, record: number): number {
+  return recordFrom(words, record + lengthOf(words[record] as number));
 }

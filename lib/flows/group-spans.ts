@@ -1,18 +1,20 @@
-import { FLAG, flagsOf, isDecision, KIND, kindOf, SHORT_WORDS, statusOf, WORD } from './event-record';
-import { eachRecord } from './event-store';
+import { errorKindOf, FLAG, flagsOf, isDecision, KIND, kindOf, SHORT_WORDS, statusOf, WORD } from './event-record';
+import { recordAfter, recordFrom } from './event-store';
 import { type CallNode, type NodePool, nodePool, type SpanNode } from './span-node';
 
-/** The spans of a part, and how to find one by its ids. */
+/** The spans of a part, and what finds one by its ids (`findSpan`). */
 export interface SpanTable {
   readonly words: Int32Array;
   readonly floats: Float64Array;
   readonly spans: readonly SpanNode[];
   /** Makes further nodes of this part. */
   readonly nodes: NodePool;
-  /** The span with the request id at `id`, in the trace of the record at `trace`. */
-  find(trace: number, id: number): SpanNode | undefined;
-  /** Makes a span that nobody logged known under an id. */
-  insert(span: SpanNode, id: number): void;
+  /** Open addressing by the ids: the index + 1 of a span, 0 where free. As many as a power of two. */
+  readonly slots: Int32Array;
+  /** Of each span. */
+  readonly firstRecords: Int32Array;
+  /** Spans that nobody logged, each with where an id stands under which it is known. */
+  readonly inferred: { readonly span: SpanNode; readonly id: number }[];
 }
 
 /** Working memory for grouping part after part: a table is valid until it is used for the next part. */
@@ -56,21 +58,12 @@ export function groupSpans(
 ): SpanTable {
   const floats = new Float64Array(words.buffer, words.byteOffset, words.length >> 1);
   const most = Math.ceil(words.length / SHORT_WORDS) + 1;
-  const nextFree = powerOfTwo(2 * most);
-  const { records, groupOf, firstRecords, sizes, ends, sorted, slots } = memory.of(most, nextFree);
+  const { records, groupOf, firstRecords, sizes, ends, sorted, slots } = memory.of(most, powerOfTwo(2 * most));
   let events = 0;
   let groups = 0;
-  eachRecord(words, (record) => {
-    let slot = hashAt(words, record + WORD.TRACE, record + WORD.REQUEST) & (nextFree - 1);
-    let group = -1;
-    while (slots[slot] !== 0) {
-      const candidate = (slots[slot] as number) - 1;
-      if (sameSpan(words, firstRecords[candidate] as number, record)) {
-        group = candidate;
-        break;
-      }
-      slot = (slot + 1) & (nextFree - 1);
-    }
+  for (let record = recordFrom(words, 0); record < words.length; record = recordAfter(words, record)) {
+    const slot = slotOf(words, record, slots, firstRecords);
+    let group = (slots[slot] as number) - 1;
     if (group < 0) {
       group = groups++;
       slots[slot] = group + 1;
@@ -81,7 +74,7 @@ export function groupSpans(
     records[events] = record;
     groupOf[events] = group;
     events += 1;
-  });
+  }
 
   // Counting sort: each span's records side by side, in the order read.
   let sum = 0;
@@ -105,26 +98,33 @@ export function groupSpans(
     spans.push(spanFrom(words, floats, sorted, start, end, isClient, nodes));
   }
 
-  const inferred: { readonly span: SpanNode; readonly id: number }[] = [];
-  return {
-    words,
-    floats,
-    spans,
-    nodes,
-    find(trace, id) {
-      let slot = hashAt(words, trace + WORD.TRACE, id) & (nextFree - 1);
-      while (slots[slot] !== 0) {
-        const group = (slots[slot] as number) - 1;
-        const record = firstRecords[group] as number;
-        if (sameTrace(words, record, trace) && sameId(words, record + WORD.REQUEST, id)) return spans[group];
-        slot = (slot + 1) & (nextFree - 1);
-      }
-      return inferred.find((entry) => sameTrace(words, entry.span.record, trace) && sameId(words, entry.id, id))?.span;
-    },
-    insert(span, id) {
-      inferred.push({ span, id });
-    },
-  };
+  return { words, floats, spans, nodes, slots, firstRecords, inferred: [] };
+}
+
+/** The slot of a record's span, or the free one that it goes to. */
+function slotOf(words: Int32Array, record: number, slots: Int32Array, firstRecords: Int32Array): number {
+  const mask = slots.length - 1;
+  let slot = hashAt(words, record + WORD.TRACE, record + WORD.REQUEST) & mask;
+  while (slots[slot] !== 0 && !sameSpan(words, firstRecords[(slots[slot] as number) - 1] as number, record)) {
+    slot = (slot + 1) & mask;
+  }
+  return slot;
+}
+
+/** The span with the request id at `id`, in the trace of the record at `trace`. */
+export function findSpan(table: SpanTable, trace: number, id: number): SpanNode | undefined {
+  const { words, slots, firstRecords } = table;
+  const mask = slots.length - 1;
+  let slot = hashAt(words, trace + WORD.TRACE, id) & mask;
+  while (slots[slot] !== 0) {
+    const group = (slots[slot] as number) - 1;
+    const record = firstRecords[group] as number;
+    if (sameTrace(words, record, trace) && sameId(words, record + WORD.REQUEST, id)) return table.spans[group];
+    slot = (slot + 1) & mask;
+  }
+  if (table.inferred.length === 0) return undefined;
+  return table.inferred.find((known) => sameTrace(words, known.span.record, trace) && sameId(words, known.id, id))
+    ?.span;
 }
 
 function spanFrom(
@@ -149,7 +149,10 @@ function spanFrom(
     else if ((flagsOf(meta) & FLAG.CALL) !== 0) {
       if (kind === KIND.REQUEST_SENT) {
         nodes.call(span, record, -1);
-      } else closeCall(words, span, record, nodes);
+      } else {
+        const call = endedCall(words, span, record, nodes);
+        if (kind === KIND.ERROR) call.errorKind = errorKindOf(words, record);
+      }
     } else if (kind === KIND.REQUEST_RECEIVED) span.received = record;
     else if (kind === KIND.RESULT_PRODUCED) span.result = record;
     else if (kind === KIND.RESPONSE_SENT) span.ended = record;
@@ -173,7 +176,7 @@ function spanFrom(
 }
 
 /** The answer, or the failure, of the attempt that is still open at the same place; alone where it never started. */
-function closeCall(words: Int32Array, span: SpanNode, record: number, nodes: NodePool): void {
+function endedCall(words: Int32Array, span: SpanNode, record: number, nodes: NodePool): CallNode {
   const { calls } = span;
   for (let i = 0; i < calls.length; i++) {
     const call = calls[i] as CallNode;
@@ -181,9 +184,9 @@ function closeCall(words: Int32Array, span: SpanNode, record: number, nodes: Nod
     if (!sameId(words, call.sent + WORD.CALL_PLACE, record + WORD.CALL_PLACE)) continue;
     if (words[call.sent + WORD.ATTEMPT] !== words[record + WORD.ATTEMPT]) continue;
     call.ended = record;
-    return;
+    return call;
   }
-  nodes.call(span, -1, record);
+  return nodes.call(span, -1, record);
 }
 
 function sortBySequence(words: Int32Array, sorted: Int32Array, start: number, end: number): void {

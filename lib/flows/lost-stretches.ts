@@ -2,7 +2,7 @@ import { WORD, wallMillis } from './event-record';
 import { eachRecord } from './event-store';
 import type { ProcessLog } from './process-log';
 import { isLater, type LastNumbers } from './process-losses';
-import type { Gap } from './sequence-set';
+import { type Gap, sequenceGaps } from './sequence-set';
 
 /** Lost events of one process that lie together in its sequence. Times are its host's raw clock; JSON. */
 export interface LostStretch {
@@ -42,7 +42,7 @@ export function lossTimer(
 ): LossTimer {
   const losing = processes.flatMap((log) => {
     const last = lastNumbers(log);
-    const gaps = last.seq > log.seen.size ? joined(log.seen.gaps(1, last.seq)) : [];
+    const gaps = last.seq > log.seen.size ? joined(sequenceGaps(log.seen, 1, last.seq)) : [];
     const successor = successorOf(log, processes);
     const crashed = log.down === null && successor !== undefined;
     const own = log.own.last > log.own.size ? ownStretches(log) : [];
@@ -115,7 +115,7 @@ function joined(gaps: Iterable<Gap>): readonly Stretch[] {
 /** A log may begin in the middle of a process's life: what lies before its first own event is no loss. */
 function ownStretches({ own, up, down, clocks }: ProcessLog): readonly LostStretch[] {
   const events = [...(up ? [up] : []), ...clocks, ...(down ? [down] : [])].sort((a, b) => a.seq - b.seq);
-  const gaps = [...own.gaps(1, own.last)].filter(({ from }) => from > 1);
+  const gaps = [...sequenceGaps(own, 1, own.last)].filter(({ from }) => from > 1);
   return joined(gaps).map((gap) => ({
     ...gap,
     after: events.filter(({ seq }) => seq < gap.firstSeq).at(-1)?.timestamp ?? null,

@@ -1,8 +1,7 @@
-import type { ErrorKind } from '../model/event';
 import { byHybridClock } from './clock-order';
 import { isWhole } from './completeness';
-import { extraOf, FLAG, flagsOf, KIND, kindOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
-import { hasId, type SpanTable, sameId } from './group-spans';
+import { FLAG, flagsOf, KIND, kindOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
+import { findSpan, hasId, type SpanTable, sameId } from './group-spans';
 import type { CallNode, SpanNode } from './span-node';
 import { firstEvent } from './span-times';
 
@@ -24,15 +23,13 @@ export interface Pairing {
  * what lies below it does not fall apart from the flow.
  */
 export function pairReceipts(table: SpanTable): Pairing {
-  const twice = new Set<SpanNode>();
-  const unannounced = new Set<SpanNode>();
-  const callsOf = callIndex(table);
-  const waiting = table.spans.filter((span) => !pair(span, table, callsOf, twice, unannounced));
-  for (const span of table.spans) {
-    for (const call of span.calls) if (call.child === null && wasReceived(table, call)) inferChild(table, call);
-  }
-  const parentless = waiting.filter((span) => !pair(span, table, callsOf, twice, unannounced));
-  return { parentless: inTime(parentless, table), twice, unannounced };
+  const pairs: Pairs = { table, byPlace: new Map(), twice: new Set(), unannounced: new Set() };
+  const { spans } = table;
+  const waiting: SpanNode[] = [];
+  for (let i = 0; i < spans.length; i++) if (!pair(spans[i] as SpanNode, pairs)) waiting.push(spans[i] as SpanNode);
+  for (let i = 0; i < spans.length; i++) inferChildren(spans[i] as SpanNode, table);
+  const parentless = waiting.filter((span) => !pair(span, pairs));
+  return { parentless: inTime(parentless, table), twice: pairs.twice, unannounced: pairs.unannounced };
 }
 
 /** Which of several spans without a caller becomes a flow's root is not for the order of lines to say. */
@@ -43,33 +40,36 @@ function inTime(spans: readonly SpanNode[], table: SpanTable): readonly SpanNode
   return [...spans].sort((a, b) => compare(firsts.get(a) as number, firsts.get(b) as number));
 }
 
+interface Pairs {
+  readonly table: SpanTable;
+  /** Calls of spans that made many, by the first word of their place. */
+  readonly byPlace: Map<SpanNode, ReadonlyMap<number, readonly CallNode[]>>;
+  readonly twice: Set<SpanNode>;
+  readonly unannounced: Set<SpanNode>;
+}
+
 /** True where the span has found its place, or needs none: the client's. */
-function pair(
-  span: SpanNode,
-  table: SpanTable,
-  callsOf: CallIndex,
-  twice: Set<SpanNode>,
-  unannounced: Set<SpanNode>,
-): boolean {
+function pair(span: SpanNode, pairs: Pairs): boolean {
   if (span.isClient) return true;
+  const { table } = pairs;
   const { words } = table;
   const { record } = span;
   if ((flagsOf(words[record] as number) & FLAG.PARENT) === 0) return false;
-  const parent = table.find(record, record + WORD.PARENT);
+  const parent = findSpan(table, record, record + WORD.PARENT);
   if (parent === undefined || parent === span) return false;
   span.parent = parent;
   if (isQueued(words, span, parent)) {
     parent.queued = [...parent.queued, span];
     return true;
   }
-  const call = callsOf(parent, record + WORD.PLACE);
-  if (call?.child?.inferred === false) twice.add(span);
+  const call = callAt(parent, record + WORD.PLACE, pairs);
+  if (call?.child?.inferred === false) pairs.twice.add(span);
   if (call && (call.child === null || call.child.inferred)) {
     call.child = span;
     span.call = call;
     return true;
   }
-  if (!call && isWhole(parent)) unannounced.add(span);
+  if (!call && isWhole(parent)) pairs.unannounced.add(span);
   const lost = table.nodes.call(parent, -1, -1);
   lost.child = span;
   span.call = lost;
@@ -84,41 +84,45 @@ function isQueued(words: Int32Array, span: SpanNode, parent: SpanNode): boolean 
   return hasId(words, place) && sameId(words, place, span.record + WORD.PLACE);
 }
 
-type CallIndex = (parent: SpanNode, place: number) => CallNode | undefined;
-
 /** From this many calls on a span's calls are looked up in a map. */
 const MANY_CALLS = 16;
 
-/** Finds a span's call by its place. Of several connections of one attempt the last one reached somebody. */
-function callIndex({ words }: SpanTable): CallIndex {
-  const maps = new Map<SpanNode, Map<number, CallNode[]>>();
-  const placeOf = ({ sent, ended }: CallNode): number => (sent >= 0 ? sent : ended) + WORD.CALL_PLACE;
+/** A span's call by its place. Of several connections of one attempt the last one reached somebody. */
+function callAt(parent: SpanNode, place: number, { table, byPlace }: Pairs): CallNode | undefined {
+  const { calls } = parent;
+  if (parent.isClient) return calls[0];
+  const { words } = table;
+  if (calls.length < MANY_CALLS) return latestAt(words, calls, place);
+  let known = byPlace.get(parent);
+  if (!known) {
+    known = callsByPlace(words, calls);
+    byPlace.set(parent, known);
+  }
+  return latestAt(words, known.get(words[place] as number) ?? [], place);
+}
 
-  const latest = (calls: readonly CallNode[], place: number): CallNode | undefined => {
-    for (let i = calls.length - 1; i >= 0; i--) {
-      const call = calls[i] as CallNode;
-      if (call.sent < 0 && call.ended < 0) continue;
-      if (sameId(words, placeOf(call), place) && !wasRefused(words, call)) return call;
-    }
-    return undefined;
-  };
+function callsByPlace(words: Int32Array, calls: readonly CallNode[]): ReadonlyMap<number, readonly CallNode[]> {
+  const found = new Map<number, CallNode[]>();
+  for (const call of calls) {
+    const key = words[placeOf(call)] as number;
+    const same = found.get(key);
+    if (same) same.push(call);
+    else found.set(key, [call]);
+  }
+  return found;
+}
 
-  return (parent, place) => {
-    if (parent.isClient) return parent.calls[0];
-    if (parent.calls.length < MANY_CALLS) return latest(parent.calls, place);
-    let map = maps.get(parent);
-    if (!map) {
-      map = new Map();
-      for (const call of parent.calls) {
-        const key = words[placeOf(call)] as number;
-        const same = map.get(key);
-        if (same) same.push(call);
-        else map.set(key, [call]);
-      }
-      maps.set(parent, map);
-    }
-    return latest(map.get(words[place] as number) ?? [], place);
-  };
+function latestAt(words: Int32Array, calls: readonly CallNode[], place: number): CallNode | undefined {
+  for (let i = calls.length - 1; i >= 0; i--) {
+    const call = calls[i] as CallNode;
+    if (call.sent < 0 && call.ended < 0) continue;
+    if (sameId(words, placeOf(call), place) && !wasRefused(call)) return call;
+  }
+  return undefined;
+}
+
+function placeOf({ sent, ended }: CallNode): number {
+  return (sent >= 0 ? sent : ended) + WORD.CALL_PLACE;
 }
 
 /** Whether an instance certainly handled the request of a call: it says so, or gave a success. */
@@ -129,14 +133,15 @@ export function wasReceived({ words }: Pick<SpanTable, 'words'>, { ended }: Call
 }
 
 /** Whether certainly nobody handled it: no byte was sent. */
-export function wasRefused(words: Int32Array, { ended }: CallNode): boolean {
-  const kind = errorKindOf(words, ended);
-  return kind === 'CONNECT' || kind === 'NO_INSTANCE';
+export function wasRefused({ errorKind }: CallNode): boolean {
+  return errorKind === 'CONNECT' || errorKind === 'NO_INSTANCE';
 }
 
-export function errorKindOf(words: Int32Array, record: number): ErrorKind | undefined {
-  if (record < 0 || kindOf(words[record] as number) !== KIND.ERROR) return undefined;
-  return extraOf(words, record).error?.kind;
+function inferChildren({ calls }: SpanNode, table: SpanTable): void {
+  for (let i = 0; i < calls.length; i++) {
+    const call = calls[i] as CallNode;
+    if (call.child === null && wasReceived(table, call)) inferChild(table, call);
+  }
 }
 
 function inferChild(table: SpanTable, call: CallNode): void {
@@ -146,5 +151,5 @@ function inferChild(table: SpanTable, call: CallNode): void {
   span.parent = call.caller;
   span.call = call;
   call.child = span;
-  if (hasId(words, call.ended + WORD.PEER_REQUEST)) table.insert(span, call.ended + WORD.PEER_REQUEST);
+  if (hasId(words, call.ended + WORD.PEER_REQUEST)) table.inferred.push({ span, id: call.ended + WORD.PEER_REQUEST });
 }

@@ -1,6 +1,6 @@
 import type { Event } from '../model/event';
-import { type WallFollower, wallFollower } from './clocks/wall-follower';
-import { type SequenceSet, sequenceSet } from './sequence-set';
+import { addReading, type WallFollower, wallFollower } from './clocks/wall-follower';
+import { addSequence, type SequenceSet, sequenceSet } from './sequence-set';
 
 /** What is known of one process that logged, or of which others said that it did. */
 export interface ProcessLog {
@@ -79,8 +79,8 @@ export function processLogs(run: string): ProcessLogs {
     number,
     take(event) {
       const log = all[number(event.process, event.instance, event.service, event.topology)] as ProcessLog;
-      if (!log.own.add(event.seq)) return false;
-      if (Number.isFinite(event.monotonicUs)) log.wall.add(event.monotonicUs, Date.parse(event.timestamp));
+      if (!addSequence(log.own, event.seq)) return false;
+      if (Number.isFinite(event.monotonicUs)) addReading(log.wall, event.monotonicUs, Date.parse(event.timestamp));
       const told = event.runs?.[run];
       if (typeof told === 'number' && Number.isSafeInteger(told) && told > log.lastTold) {
         log.lastTold = told;

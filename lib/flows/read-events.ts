@@ -1,4 +1,5 @@
 import type { Event } from '../model/event';
+import { addReading } from './clocks/wall-follower';
 import { decodeLine, draftEvent, parseTimestamp } from './decode-line';
 import { FLAG, flagsOf, KIND, kindOf, type RecordDraft, recordDraft, WORD, wallMillis } from './event-record';
 import { type EventStore, eventStore, type StoreOptions } from './event-store';
@@ -7,6 +8,7 @@ import { type Irregularity, noteIrregular, type StreamShare, streamShare } from 
 import { type LineReader, lineCutter } from './line-reader';
 import { type ProcessLog, type ProcessLogs, processLogs } from './process-log';
 import { scanLines } from './scan/scan-lines';
+import { addSequence, hasSequence } from './sequence-set';
 
 /** The logs of a run, as any source gives them (`LogSource` of `lib/logs` is one). */
 export interface RunLogs {
@@ -122,21 +124,19 @@ interface ReaderContext {
 function eventReader({ run, store, names, processes, current, shares, reader }: ReaderContext) {
   const draft = recordDraft();
   const logs = processes.all;
-  let lastLog: ProcessLog | undefined;
-  let lastReport: StreamReport | undefined;
-  let share = streamShare('', null, []);
-  let lastMs = Number.NaN;
+  /** Of the line before. Fields and no variables of their own: these would make garbage of each time. */
+  const last: LastLine = { log: undefined, report: undefined, share: streamShare('', null, []), ms: Number.NaN };
   const sharesOf = new Map<StreamReport, Map<ProcessLog | null, StreamShare>>();
   let ofStream = new Map<ProcessLog | null, StreamShare>();
 
   const shareOf = (log: ProcessLog | null): StreamShare => {
     const { report } = current;
-    if (report !== lastReport) {
+    if (report !== last.report) {
       ofStream = sharesOf.get(report) ?? new Map();
       sharesOf.set(report, ofStream);
-      lastReport = report;
-      lastLog = undefined;
-      lastMs = Number.NaN;
+      last.report = report;
+      last.log = undefined;
+      last.ms = Number.NaN;
     }
     const known = ofStream.get(log);
     if (known) return known;
@@ -148,73 +148,78 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
   };
 
   const enter = (log: ProcessLog): void => {
-    if (log === lastLog && current.report === lastReport) return;
-    share = shareOf(log);
-    lastLog = log;
+    if (log === last.log && current.report === last.report) return;
+    last.share = shareOf(log);
+    last.log = log;
   };
 
   /** What the event is doing there a second time. */
   const twice = (set: 'run' | 'own', seq: number, atMs: number): void => {
     current.report.duplicates += 1;
-    noteIrregular(share, share.seen === null || share.seen[set].has(seq) ? 'repeated' : 'copied', atMs);
+    const { share } = last;
+    noteIrregular(share, share.seen === null || hasSequence(share.seen[set], seq) ? 'repeated' : 'copied', atMs);
   };
 
-  const record = (complete: RecordDraft): void => {
+  /** Of the process entered last. */
+  const record = (complete: RecordDraft, wallMs: number): void => {
     const { words } = complete;
-    enter(logs[words[WORD.ORIGIN] as number] as ProcessLog);
-    const log = lastLog as ProcessLog;
+    last.ms = wallMs;
+    const { share } = last;
+    const log = last.log as ProcessLog;
     const seq = (words[WORD.SEQ] as number) >>> 0;
-    lastMs = wallMillis(words, 0);
     share.lines += 1;
-    if (log.seen.add(seq)) {
+    if (addSequence(log.seen, seq)) {
       current.report.events += 1;
       const monotonicUs = complete.floats[WORD.MONOTONIC >> 1] as number;
-      if (monotonicUs >= 0) log.wall.add(monotonicUs, lastMs);
+      if (monotonicUs >= 0) addReading(log.wall, monotonicUs, wallMs);
       if (seq > share.lastSeq) share.lastSeq = seq;
-      else if (!isWrittenLate(words[WORD.META] as number)) noteIrregular(share, 'out-of-order', lastMs);
+      else if (!isWrittenLate(words[WORD.META] as number)) noteIrregular(share, 'out-of-order', wallMs);
       store.add(complete);
-    } else twice('run', seq, lastMs);
-    share.seen?.run.add(seq);
+    } else twice('run', seq, wallMs);
+    if (share.seen !== null) addSequence(share.seen.run, seq);
   };
 
   /** A process's own event. */
   const own = (event: Event): void => {
     const { process, instance, service, topology, seq } = event;
     enter(logs[processes.number(process, instance, service, topology)] as ProcessLog);
-    lastMs = Date.parse(event.timestamp);
+    last.ms = Date.parse(event.timestamp);
+    const { share } = last;
     share.lines += 1;
     if (processes.take(event)) {
       current.report.processEvents += 1;
       if (seq > share.lastOwnSeq) share.lastOwnSeq = seq;
-      else noteIrregular(share, 'out-of-order', lastMs);
-    } else twice('own', seq, lastMs);
-    share.seen?.own.add(seq);
+      else noteIrregular(share, 'out-of-order', last.ms);
+    } else twice('own', seq, last.ms);
+    if (share.seen !== null) addSequence(share.seen.own, seq);
   };
 
   const unknown = ({ process, instance, service, topology, seq, timestamp }: Event): void => {
-    enter(logs[processes.number(process, instance, service, topology)] as ProcessLog);
-    lastMs = Date.parse(timestamp);
+    const log = logs[processes.number(process, instance, service, topology)] as ProcessLog;
+    enter(log);
+    last.ms = Date.parse(timestamp);
+    const { share } = last;
     share.lines += 1;
-    if (lastLog?.seen.add(seq)) {
+    if (addSequence(log.seen, seq)) {
       current.report.unknown += 1;
-      noteIrregular(share, 'unknown-kind', lastMs);
-    } else twice('run', seq, lastMs);
-    share.seen?.run.add(seq);
+      noteIrregular(share, 'unknown-kind', last.ms);
+    } else twice('run', seq, last.ms);
+    if (share.seen !== null) addSequence(share.seen.run, seq);
   };
 
   /** Of whom the line before was, at the time that it says itself, or else that the line before said. */
   const broken = (kind: Irregularity & ('foreign' | 'half-written'), line = ''): void => {
     if (kind === 'foreign') current.report.foreign += 1;
     else current.report.halfWritten += 1;
-    const about = current.report === lastReport && lastLog ? share : shareOf(null);
+    const about = current.report === last.report && last.log ? last.share : shareOf(null);
     const said = line.startsWith(LINE_START)
       ? parseTimestamp(line.slice(LINE_START.length, LINE_START.length + 24))
       : undefined;
-    noteIrregular(about, kind, said ?? lastMs);
+    noteIrregular(about, kind, said ?? last.ms);
   };
 
-  /** @param last without a line feed behind it */
-  const text = (line: string, last = false): void => {
+  /** @param isLast without a line feed behind it */
+  const text = (line: string, isLast = false): void => {
     if (line.trim() === '') return;
     const decoded = decodeLine(line, run);
     switch (decoded.is) {
@@ -222,7 +227,8 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
         const { event } = decoded;
         const origin = processes.number(event.process, event.instance, event.service, event.topology);
         draftEvent(event, origin, names, draft);
-        record(draft);
+        enter(logs[origin] as ProcessLog);
+        record(draft, wallMillis(draft.words, 0));
         break;
       }
       case 'process':
@@ -235,7 +241,7 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
         current.report.other += 1;
         break;
       case 'foreign':
-        brokenLine(line, last);
+        brokenLine(line, isLast);
         break;
       default:
         decoded satisfies never;
@@ -243,12 +249,12 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
   };
 
   /** A process that died in the middle of a line leaves its start before the next one's: that one is whole. */
-  const brokenLine = (line: string, last: boolean): void => {
+  const brokenLine = (line: string, isLast: boolean): void => {
     const again = line.lastIndexOf(LINE_START);
     if (again > 0 && decodeLine(line.slice(again), run).is !== 'foreign') {
       broken('half-written', line);
-      text(line.slice(again), last);
-    } else if (line.startsWith('{') && (last || line.startsWith(LINE_START)) && !line.endsWith('}')) {
+      text(line.slice(again), isLast);
+    } else if (line.startsWith('{') && (isLast || line.startsWith(LINE_START)) && !line.endsWith('}')) {
       broken('half-written', line);
     } else broken('foreign');
   };
@@ -263,6 +269,7 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
           }
         }
       : scanLines(run, names, draft, {
+          enter: (origin) => enter(logs[origin] as ProcessLog),
           record,
           other: () => {
             current.report.other += 1;
@@ -271,6 +278,13 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
           origin: processes.number,
         });
   return { reader: lineReader, text, broken };
+}
+
+interface LastLine {
+  log: ProcessLog | undefined;
+  report: StreamReport | undefined;
+  share: StreamShare;
+  ms: number;
 }
 
 /** The last event of a request has the number of the moment its answer is handed over, and is written once that has left. */

@@ -35,7 +35,7 @@ export function* rebuildFlows(store: EventStore, run: RunKnowledge, only?: Reado
     if (only && !only.has(part)) continue;
     const words = store.part(part);
     if (words.length === 0) continue;
-    const table = groupSpans(words, (origin) => run.isClient(origin), memory);
+    const table = groupSpans(words, run.isClient, memory);
     const pairing = pairReceipts(table);
     const flows = assembleFlows(table, pairing);
     judgeCompleteness(flows, table, pairing, run);

@@ -1,16 +1,16 @@
 /**
  * A set of sequence numbers in bitmap pages: one bit a number where they are dense, so that duplicates and gaps of ten
- * million events are known exactly from a megabyte.
+ * million events are known exactly from a megabyte. Plain data with functions beside it: closures of its own for each
+ * process would have the compiler begin anew with each of them.
  */
 export interface SequenceSet {
-  /** False where the number is in already. */
-  add(seq: number): boolean;
-  has(seq: number): boolean;
-  readonly size: number;
+  readonly pages: Map<number, Int32Array>;
+  /** The page that was used last. */
+  pageNumber: number;
+  page: Int32Array;
+  size: number;
   /** The largest number in the set, 0 when empty. */
-  readonly last: number;
-  /** Runs of numbers from `from` to `to` (inclusive) that are not in the set. */
-  gaps(from: number, to: number): Generator<Gap>;
+  last: number;
 }
 
 export interface Gap {
@@ -22,59 +22,52 @@ const PAGE_BITS = 15;
 const PAGE_WORDS = 1 << (PAGE_BITS - 5);
 
 export function sequenceSet(): SequenceSet {
-  const pages = new Map<number, Int32Array>();
-  let currentNumber = -1;
-  let current: Int32Array = new Int32Array(0);
-  let size = 0;
-  let last = 0;
+  return { pages: new Map(), pageNumber: -1, page: new Int32Array(0), size: 0, last: 0 };
+}
 
-  const has = (seq: number): boolean => {
-    const page = pages.get(seq >>> PAGE_BITS);
-    return page !== undefined && (((page[(seq & 0x7fff) >> 5] as number) >>> (seq & 31)) & 1) === 1;
-  };
+/** False where the number is in already. */
+export function addSequence(set: SequenceSet, seq: number): boolean {
+  const number = seq >>> PAGE_BITS;
+  if (number !== set.pageNumber) openPage(set, number);
+  const { page } = set;
+  const word = (seq & 0x7fff) >> 5;
+  const bit = 1 << (seq & 31);
+  if (((page[word] as number) & bit) !== 0) return false;
+  page[word] = (page[word] as number) | bit;
+  set.size += 1;
+  if (seq > set.last) set.last = seq;
+  return true;
+}
 
-  return {
-    add(seq) {
-      const number = seq >>> PAGE_BITS;
-      if (number !== currentNumber) {
-        let page = pages.get(number);
-        if (!page) {
-          page = new Int32Array(PAGE_WORDS);
-          pages.set(number, page);
-        }
-        current = page;
-        currentNumber = number;
-      }
-      const word = (seq & 0x7fff) >> 5;
-      const bit = 1 << (seq & 31);
-      if (((current[word] as number) & bit) !== 0) return false;
-      current[word] = (current[word] as number) | bit;
-      size += 1;
-      if (seq > last) last = seq;
-      return true;
-    },
-    has,
-    get size() {
-      return size;
-    },
-    get last() {
-      return last;
-    },
-    *gaps(from, to) {
-      let start = -1;
-      for (let seq = from; seq <= to; seq++) {
-        // A page without any member is skipped whole: a wild number must not cost four thousand million steps.
-        if ((seq & 0x7fff) === 0 && seq + 0x7fff <= to && !pages.has(seq >>> PAGE_BITS)) {
-          if (start < 0) start = seq;
-          seq += 0x7fff;
-          continue;
-        }
-        if (has(seq)) {
-          if (start >= 0) yield { from: start, to: seq - 1 };
-          start = -1;
-        } else if (start < 0) start = seq;
-      }
-      if (start >= 0) yield { from: start, to };
-    },
-  };
+function openPage(set: SequenceSet, number: number): void {
+  let page = set.pages.get(number);
+  if (!page) {
+    page = new Int32Array(PAGE_WORDS);
+    set.pages.set(number, page);
+  }
+  set.page = page;
+  set.pageNumber = number;
+}
+
+export function hasSequence({ pages }: SequenceSet, seq: number): boolean {
+  const page = pages.get(seq >>> PAGE_BITS);
+  return page !== undefined && (((page[(seq & 0x7fff) >> 5] as number) >>> (seq & 31)) & 1) === 1;
+}
+
+/** Runs of numbers from `from` to `to` (inclusive) that are not in the set. */
+export function* sequenceGaps(set: SequenceSet, from: number, to: number): Generator<Gap> {
+  let start = -1;
+  for (let seq = from; seq <= to; seq++) {
+    // A page without any member is skipped whole: a wild number must not cost four thousand million steps.
+    if ((seq & 0x7fff) === 0 && seq + 0x7fff <= to && !set.pages.has(seq >>> PAGE_BITS)) {
+      if (start < 0) start = seq;
+      seq += 0x7fff;
+      continue;
+    }
+    if (hasSequence(set, seq)) {
+      if (start >= 0) yield { from: start, to: seq - 1 };
+      start = -1;
+    } else if (start < 0) start = seq;
+  }
+  if (start >= 0) yield { from: start, to };
 }

@@ -1,3 +1,5 @@
+import type { ErrorKind } from '../model/event';
+
 /**
  * A span and a call while flows are rebuilt: numbers that point to records of the part at hand, -1 where there is none.
  * `describeFlow` makes of them what users see.
@@ -43,6 +45,8 @@ export interface CallNode {
   readonly caller: SpanNode;
   sent: number;
   ended: number;
+  /** Of an attempt that ended with an ERROR. */
+  errorKind: ErrorKind | undefined;
   child: SpanNode | null;
   critical: boolean;
 }
@@ -134,10 +138,11 @@ export function nodePool(): NodePool {
         call.caller = caller;
         call.sent = sent;
         call.ended = ended;
+        call.errorKind = undefined;
         call.child = null;
         call.critical = false;
       } else {
-        call = { caller, sent, ended, child: null, critical: false };
+        call = { caller, sent, ended, errorKind: undefined, child: null, critical: false };
         calls.push(call);
       }
       if (caller.calls === NO_CALLS) caller.calls = [call];

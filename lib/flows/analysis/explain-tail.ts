@@ -1,6 +1,5 @@
 import { NONE, WORD } from '../event-record';
 import type { SpanTable } from '../group-spans';
-import { errorKindOf } from '../pair-receipts';
 import type { Run } from '../read-run';
 import type { CallNode, FlowNode, SpanNode } from '../span-node';
 import { callDurationMs } from '../span-times';
@@ -95,7 +94,7 @@ export function explainTail(run: Run, thresholdMs: number): TailExplanation | nu
       const edge = `${service} -> ${textOf(words[record + WORD.CALLEE])}`;
       meet('edge', edge);
       if ((words[record + WORD.ATTEMPT] as number) >> 16 > 1) meet('retry', edge);
-      const error = errorKindOf(words, call.ended);
+      const error = call.errorKind;
       if (error !== undefined) meet('error', `${error} at ${edge}`);
       const ms = callDurationMs(table, call);
       const inside = call.child && !call.child.inferred ? call.child.durationMs : Number.NaN;

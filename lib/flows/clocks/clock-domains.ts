@@ -1,6 +1,6 @@
 import type { ClockReport, ClockSource } from '../../model/event';
 import type { ProcessLog } from '../process-log';
-import type { ProcessClock } from './wall-follower';
+import { followClock, type ProcessClock } from './wall-follower';
 
 /** A step of a host's wall clock; `atMs` by its smooth clock (wall time less all steps before), give or take `withinMs`. */
 export interface HostStep {
@@ -69,7 +69,7 @@ export function clockDomains(processes: readonly ProcessLog[]): ClockDomains {
   const domains: ClockDomain[] = [];
   const domainOf = new Int32Array(processes.length);
   const missed = new Float64Array(processes.length);
-  const clocks: ProcessClock[] = processes.map((log) => log.wall.follow());
+  const clocks: ProcessClock[] = processes.map((log) => followClock(log.wall));
   const addDomain = (name: string, source: ClockSource, members: readonly Member[], steps: readonly HostStep[]) => {
     const id = domains.length;
     for (const { log, missedMs } of members) {

@@ -24,8 +24,10 @@ export interface ProcessClock {
 
 /** Takes in readings of both clocks in any order, in memory that does not grow beyond a bound. */
 export interface WallFollower {
-  add(monotonicUs: number, wallMs: number): void;
-  follow(): ProcessClock;
+  binUs: number;
+  /** The greatest and the least difference of the two clocks in each bin, in milliseconds. */
+  most: Float64Array;
+  least: Float64Array;
 }
 
 /** Timestamps are whole milliseconds, rounded down. */
@@ -42,47 +44,57 @@ const MOST_BINS = 4_096;
  */
 const HELD_UP_MS = 250;
 
+export function wallFollower(): WallFollower {
+  return {
+    binUs: FIRST_BIN_US,
+    most: new Float64Array(64).fill(Number.NEGATIVE_INFINITY),
+    least: new Float64Array(64).fill(Number.POSITIVE_INFINITY),
+  };
+}
+
+/** Takes in one reading. */
+export function addReading(follower: WallFollower, monotonicUs: number, wallMs: number): void {
+  let bin = Math.floor(monotonicUs / follower.binUs);
+  if (bin >= follower.most.length) bin = makeRoom(follower, monotonicUs);
+  const { most, least } = follower;
+  const difference = wallMs - monotonicUs / 1000;
+  if (difference > at(most, bin)) most[bin] = difference;
+  if (difference < at(least, bin)) least[bin] = difference;
+}
+
+/** The bin of a time for which there was none. */
+function makeRoom(follower: WallFollower, monotonicUs: number): number {
+  for (;;) {
+    const bin = Math.floor(monotonicUs / follower.binUs);
+    if (bin < follower.most.length) return bin;
+    if (follower.most.length < MOST_BINS) lengthen(follower);
+    else halve(follower);
+  }
+}
+
+function lengthen(follower: WallFollower): void {
+  const length = Math.min(MOST_BINS, follower.most.length * 2);
+  follower.most = resized(follower.most, length, Number.NEGATIVE_INFINITY);
+  follower.least = resized(follower.least, length, Number.POSITIVE_INFINITY);
+}
+
+function halve(follower: WallFollower): void {
+  const { most, least } = follower;
+  for (let i = 0; i < most.length; i++) {
+    const [a, b] = [2 * i, 2 * i + 1];
+    most[i] = a < most.length ? Math.max(at(most, a), at(most, b)) : Number.NEGATIVE_INFINITY;
+    least[i] = a < least.length ? Math.min(at(least, a), at(least, b)) : Number.POSITIVE_INFINITY;
+  }
+  follower.binUs *= 2;
+}
+
 /**
  * Follows the offset between the two clocks of one process. A reading says that the wall clock stands in
  * `[wallMs, wallMs + 1)`; the wall clock is read first, so that a hold-up in between makes the difference too small and
  * never too large: the greatest difference in a bin of time is its level. A level that no slewing explains is a step.
  */
-export function wallFollower(): WallFollower {
-  let binUs = FIRST_BIN_US;
-  let most = new Float64Array(64).fill(Number.NEGATIVE_INFINITY);
-  let least = new Float64Array(64).fill(Number.POSITIVE_INFINITY);
-
-  const grow = (): void => {
-    const longer = Math.min(MOST_BINS, most.length * 2);
-    most = resized(most, longer, Number.NEGATIVE_INFINITY);
-    least = resized(least, longer, Number.POSITIVE_INFINITY);
-  };
-
-  const halve = (): void => {
-    for (let i = 0; i < most.length; i++) {
-      const [a, b] = [2 * i, 2 * i + 1];
-      most[i] = a < most.length ? Math.max(at(most, a), at(most, b)) : Number.NEGATIVE_INFINITY;
-      least[i] = a < least.length ? Math.min(at(least, a), at(least, b)) : Number.POSITIVE_INFINITY;
-    }
-    binUs *= 2;
-  };
-
-  return {
-    add(monotonicUs, wallMs) {
-      let bin = Math.floor(monotonicUs / binUs);
-      while (bin >= most.length) {
-        if (most.length < MOST_BINS) grow();
-        else {
-          halve();
-          bin = Math.floor(monotonicUs / binUs);
-        }
-      }
-      const difference = wallMs - monotonicUs / 1000;
-      if (difference > at(most, bin)) most[bin] = difference;
-      if (difference < at(least, bin)) least[bin] = difference;
-    },
-    follow: () => processClock(binsOf(most, least, binUs), binUs),
-  };
+export function followClock({ most, least, binUs }: WallFollower): ProcessClock {
+  return processClock(binsOf(most, least, binUs), binUs);
 }
 
 interface Bin {

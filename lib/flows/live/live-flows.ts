@@ -153,7 +153,7 @@ function hasOpenEnd({ client, root, orphans }: FlowNode, table: SpanTable): bool
   for (const top of [client ?? root, ...orphans]) {
     eachSpan(top, ({ calls }) => {
       for (const call of calls) {
-        if (call.child || call.sent < 0 || wasRefused(table.words, call) || wasReceived(table, call)) continue;
+        if (call.child || call.sent < 0 || wasRefused(call) || wasReceived(table, call)) continue;
         open = true;
       }
     });

@@ -82,12 +82,15 @@ function layoutOf(isOther: boolean, present: ReadonlySet<Field>, values: Readonl
   const viaText = values.get('via') ?? '';
   const viaName = viaText.startsWith('"') ? viaText.slice(1, -1) : '';
   const via = Object.hasOwn(VIA, viaName) ? VIA[viaName as keyof typeof VIA] : 0;
+  const hasOthers = has('error') || has('fault') || has('decision');
+  const hasKey = has('key') && keepsKey(kind, service);
   const { defaults, absent } = defaultsWithout(present, isCall);
   return {
     isOther,
     flags,
     meta: packMeta(isCall ? CALL_WORDS : SHORT_WORDS, kind, via, flags, 0),
-    hasExtra: has('error') || has('fault') || has('decision') || (has('key') && keepsKey(kind, service)),
+    hasExtra: hasOthers || hasKey,
+    hasKeyOnly: hasKey && !hasOthers,
     hasError: has('error'),
     hasFault: has('fault'),
     hasDecision: has('decision'),

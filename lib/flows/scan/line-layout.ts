@@ -64,6 +64,8 @@ export interface Layout {
   /** `META` of a record without extra, less the status. */
   readonly meta: number;
   readonly hasExtra: boolean;
+  /** Nothing but the request key. */
+  readonly hasKeyOnly: boolean;
   readonly hasError: boolean;
   readonly hasFault: boolean;
   readonly hasDecision: boolean;

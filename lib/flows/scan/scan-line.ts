@@ -115,13 +115,6 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
         floats[step.word >> 1] = decimals === 0 ? value : value / (POWERS[decimals] as number);
         break;
       }
-      case TAKE.TIMESTAMP: {
-        const millis = timestampAt(scanner, bytes, view, p);
-        if (millis < 0) return -1;
-        scanner.millis = millis;
-        p += 24;
-        break;
-      }
       case TAKE.KEY: {
         scanner.keyStart = p;
         while (KEY_BYTES[bytes[p] as number] === 1) p += 1;
@@ -133,7 +126,7 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
         scanner.layout = step.layout;
         return p;
       default:
-        p = takeSeldom(scanner, step, bytes, p, last);
+        p = takeOther(scanner, step, bytes, view, p, last);
         if (p < 0) return -1;
     }
   }
@@ -187,8 +180,22 @@ function timestampAt({ minute }: LineScanner, bytes: Buffer, view: DataView, at:
   return (minute[2] as number) + (s1 * 10 + s2) * 1000 + m1 * 100 + m2 * 10 + m3;
 }
 
-/** Takes what few lines have. Where its value ends, or -1. */
-function takeSeldom(scanner: LineScanner, { take }: Step, bytes: Buffer, at: number, last: number): number {
+/**
+ * Takes the timestamp, and what few lines have. Where its value ends, or -1. In one function, so that the long one knows
+ * it from the first line on, and need not be compiled again when such a line comes.
+ */
+function takeOther(
+  scanner: LineScanner,
+  { take }: Step,
+  bytes: Buffer,
+  view: DataView,
+  at: number,
+  last: number,
+): number {
+  if (take === TAKE.TIMESTAMP) {
+    scanner.millis = timestampAt(scanner, bytes, view, at);
+    return scanner.millis < 0 ? -1 : at + 24;
+  }
   if (take === TAKE.STRING) return stringEnd(bytes, at, last);
   if (take === TAKE.NUMBER) return numberEnd(bytes, at);
   const end = valueEnd(bytes, at, last);

@@ -1,15 +1,17 @@
-import { extraBytes, recordWords } from '../decode-line';
 import { DRAFT_WORD, FLAG, hlcMillis, type RecordDraft, type RecordExtra, WORD } from '../event-record';
 import type { Interner } from '../interner';
 import type { LineReader } from '../line-reader';
+import { draftExtra, draftKey, recordWords } from '../record-extra';
 import { type LayoutTree, layoutTree } from './layout-tree';
 import type { Layout } from './line-layout';
 import { type LineScanner, lineScanner, scanLine } from './scan-line';
 
 /** Where scanned records go, and everything else. */
 export interface ScanTarget {
-  /** A record is complete in the draft. */
-  record(draft: RecordDraft): void;
+  /** The records that follow are of that process. */
+  enter(origin: number): void;
+  /** A record is complete in the draft, of that time by its host's wall clock. */
+  record(draft: RecordDraft, wallMs: number): void;
   /** A line of another run. */
   other(): void;
   /** A line that stands in a layout not met before, without its line feed. */
@@ -31,66 +33,91 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
   const scanner = lineScanner(tree, names, draft);
   const learning = learner(tree);
 
-  return (bytes, start, end) => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  /** Reads on to the first line that is not of that process, or in a layout not met before; gives where that begins. */
+  const scanOn = (bytes: Buffer, view: DataView, start: number, end: number, origin: number): number => {
     let at = start;
     while (at < end) {
       const after = scanLine(scanner, bytes, view, at);
-      if (after > 0 && isNear(scanner)) {
-        const layout = scanner.layout as Layout;
-        if (layout.isOther) target.other();
-        else {
-          if (layout.origin < 0) {
-            layout.origin = target.origin(layout.process, layout.instance, layout.service, layout.topology);
-          }
-          complete(scanner, layout, bytes);
-          target.record(draft);
+      if (after < 0 || !placeInTime(scanner)) return at;
+      const layout = scanner.layout as Layout;
+      if (layout.isOther) target.other();
+      else {
+        if (layout.origin !== origin) return at;
+        complete(scanner, layout, bytes);
+        target.record(draft, scanner.millis);
+      }
+      at = after;
+      learning.read += 1;
+    }
+    return at;
+  };
+
+  /** What happens a few times in a file is here, and not in what the compiler would compile anew each time. */
+  return (bytes, start, end) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let origin = NOBODY;
+    let at = start;
+    for (;;) {
+      at = scanOn(bytes, view, at, end, origin);
+      if (at >= end) return;
+      scanner.layout = null;
+      if (scanLine(scanner, bytes, view, at) > 0 && placeInTime(scanner)) {
+        const layout = scanner.layout as unknown as Layout;
+        if (layout.origin < 0) {
+          layout.origin = target.origin(layout.process, layout.instance, layout.service, layout.topology);
         }
-        at = after;
-        learning.read += 1;
+        origin = layout.origin;
+        target.enter(origin);
         continue;
       }
       const feed = bytes.indexOf(0x0a, at);
       target.line(bytes, at, feed);
       learning.learn(bytes.subarray(at, feed));
       at = feed + 1;
+      origin = NOBODY;
     }
   };
 }
 
-/** Whether the difference of timestamp and hybrid clock has room in a word. */
-function isNear({ millis, draft }: LineScanner): boolean {
+/** No process; a layout whose process has no number yet is not of it either. */
+const NOBODY = -2;
+
+/** Writes down the difference of timestamp and hybrid clock; false where it has no room in a word. */
+function placeInTime({ millis, draft }: LineScanner): boolean {
   const wall = millis - hlcMillis(draft.words, 0);
+  draft.words[WORD.WALL] = wall;
   return wall <= 0x7fffffff && wall >= -0x7fffffff;
 }
 
 /** Makes a record of what the scanner took from a line. */
 function complete(scanner: LineScanner, layout: Layout, bytes: Buffer): void {
-  const { draft, millis } = scanner;
+  const { draft } = scanner;
   const { words } = draft;
   const { absent, defaults } = layout;
   for (let i = 0; i < absent.length; i++) {
     const word = absent[i] as number;
     words[word] = defaults[word] as number;
   }
-  words[WORD.WALL] = millis - hlcMillis(words, 0);
   words[WORD.ORIGIN] = layout.origin;
   words[WORD.ATTEMPT] = ((words[DRAFT_WORD.ATTEMPT] as number) << 16) | (words[DRAFT_WORD.RECONNECT] as number);
   let { meta } = layout;
-  draft.extra = null;
   if (layout.hasExtra) {
-    draft.extra = extraOf(scanner, layout, bytes);
-    if (draft.extra !== null) {
-      const length = recordWords((layout.flags & FLAG.CALL) !== 0, draft.extra.length);
+    const { keyStart, keyEnd } = scanner;
+    const extraBytes = layout.hasKeyOnly
+      ? draftKey(draft, bytes, keyStart, keyEnd)
+      : draftOthers(scanner, layout, bytes);
+    if (extraBytes > 0) {
+      const length = recordWords((layout.flags & FLAG.CALL) !== 0, extraBytes);
       meta = (meta & ~0xfff) | length | (FLAG.EXTRA << 18);
     }
   }
   words[WORD.META] = meta | ((words[DRAFT_WORD.STATUS] as number) << 22);
 }
 
-function extraOf(scanner: LineScanner, layout: Layout, bytes: Buffer): Uint8Array | null {
-  const { keyStart, keyEnd, error, fault, decision } = scanner;
-  return extraBytes(
+function draftOthers(scanner: LineScanner, layout: Layout, bytes: Buffer): number {
+  const { draft, keyStart, keyEnd, error, fault, decision } = scanner;
+  return draftExtra(
+    draft,
     layout.keepsKey && keyStart >= 0 ? bytes.toString('latin1', keyStart, keyEnd) : undefined,
     layout.hasError ? (error as RecordExtra['error']) : undefined,
     layout.hasFault ? (fault as RecordExtra['fault']) : undefined,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { type ProcessClock, wallFollower } from '../../../../lib/flows/clocks/wall-follower';
+import { addReading, followClock, type ProcessClock, wallFollower } from '../../../../lib/flows/clocks/wall-follower';
 
 const START = Date.UTC(2026, 10, 21, 5, 44, 29);
 
@@ -16,8 +16,8 @@ function readings(times: readonly number[], offsetMs: (at: number) => number): r
 
 function follow(list: readonly Reading[]): ProcessClock {
   const follower = wallFollower();
-  for (const { monotonicUs, wallMs } of list) follower.add(monotonicUs, wallMs);
-  return follower.follow();
+  for (const { monotonicUs, wallMs } of list) addReading(follower, monotonicUs, wallMs);
+  return followClock(follower);
 }
 
 const every = (ms: number, count: number): number[] =>

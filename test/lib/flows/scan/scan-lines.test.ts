@@ -186,6 +186,7 @@ test('a layout is learnt once: of lines in any one hand only few are parsed', (t
     const counts = { record: 0, line: 0 };
     const names = interner();
     const scan = scanLines(simulation.run, names, recordDraft(), {
+      enter: () => {},
       record: () => {
         counts.record += 1;
       },
