@@ -2,9 +2,9 @@ import { fork } from 'node:child_process';
 import { Agent, createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Pool } from 'undici';
-import { createGotClient } from '../service/client-got';
-import { createUndiciClient } from '../service/client-undici';
-import type { HttpClient } from '../service/outgoing';
+import { createGotClient } from '../service/call/client-got';
+import { createUndiciClient } from '../service/call/client-undici';
+import type { HttpClient } from '../service/call/outgoing';
 
 /**
  * CPU of one call, from asking to the whole answer, in microseconds of the caller's process: the node's clients beside

@@ -7,9 +7,9 @@ import { resolve } from '../lib/model/resolve';
 import { sliceOf } from '../lib/model/slice';
 import type { ClientKind, ServerKind } from '../lib/model/spec';
 import { newRequestId, newTraceId, parseTraceparent } from '../lib/model/trace-context';
-import { createGotClient } from '../service/client-got';
-import { createUndiciClient } from '../service/client-undici';
-import { openLogFile } from '../service/log-file';
+import { createGotClient } from '../service/call/client-got';
+import { createUndiciClient } from '../service/call/client-undici';
+import { openLogFile } from '../service/log/log-file';
 import { startNode } from '../service/node';
 
 /**

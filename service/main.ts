@@ -2,10 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import type { ReadyMessage } from '../lib/model/contract';
 import type { ClientKind } from '../lib/model/spec';
 import { formatFault, UserError } from '../lib/model/user-error';
-import { createDiscovery } from './discovery';
-import { openServiceRecords, type ServiceRecords } from './discovery-records';
+import type { HttpClient } from './call/outgoing';
+import { createDiscovery } from './discovery/discovery';
+import { openServiceRecords, type ServiceRecords } from './discovery/discovery-records';
 import { type RunningNode, startNode } from './node';
-import type { HttpClient } from './outgoing';
 import { type NodeSettings, settingsFrom } from './settings';
 
 // V8 shrinks the heap of a process that has been idle, and its next second of requests then costs two to three times
@@ -62,9 +62,9 @@ function start(settings: NodeSettings, records: ServiceRecords, alone: boolean):
 function createClient(kind: ClientKind): HttpClient {
   switch (kind) {
     case 'got':
-      return (require('./client-got') as typeof import('./client-got')).createGotClient();
+      return (require('./call/client-got') as typeof import('./call/client-got')).createGotClient();
     case 'undici':
-      return (require('./client-undici') as typeof import('./client-undici')).createUndiciClient();
+      return (require('./call/client-undici') as typeof import('./call/client-undici')).createUndiciClient();
   }
 }
 

@@ -1,10 +1,10 @@
 import type { DrawContext } from '../lib/model/draw';
 import type { FaultRule } from '../lib/model/fault';
 import type { LoggedItinerary } from '../lib/model/itinerary-steps';
-import type { FaultyAnswer } from './answer';
-import type { SpanLog } from './event-log';
-import type { Outcome } from './outcome';
+import type { SpanLog } from './log/event-log';
 import type { Program, Route } from './program';
+import type { FaultyAnswer } from './request/answer';
+import type { Outcome } from './steps/outcome';
 
 /**
  * A request being handled: one span of its trace. It keeps the program that it began with, so that a change of the

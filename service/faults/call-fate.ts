@@ -1,5 +1,5 @@
 import type { ErrorKind } from '../../lib/model/event';
-import { CALLED_OFF } from '../client-answer';
+import { CALLED_OFF } from '../call/client-answer';
 
 /** What faults make of an attempt before anything is sent. */
 export interface CallFate {

@@ -1,5 +1,5 @@
 import type { CrashSignal, FaultType } from '../../lib/model/fault';
-import { NOTHING, type Outcome } from '../outcome';
+import { NOTHING, type Outcome } from '../steps/outcome';
 import { block } from './block';
 import { clockOffset } from './clock-offset';
 import { corrupt } from './corrupt';

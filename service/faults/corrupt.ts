@@ -1,4 +1,4 @@
-import { NOTHING, type Outcome } from '../outcome';
+import { NOTHING, type Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 
 /** The answer has its right length and is no JSON. */

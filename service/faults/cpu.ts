@@ -1,6 +1,6 @@
-import { NOTHING, type Outcome } from '../outcome';
 import { leftMs } from '../span';
-import { burn } from '../work';
+import { NOTHING, type Outcome } from '../steps/outcome';
+import { burn } from '../steps/work';
 import type { Scene } from './effects';
 import { outOfTime } from './outcomes';
 

@@ -1,4 +1,4 @@
-import type { EventLog } from '../event-log';
+import type { EventLog } from '../log/event-log';
 import type { Span } from '../span';
 
 /** What a node lets its faults take hold of. */

@@ -1,4 +1,4 @@
-import type { Outcome } from '../outcome';
+import type { Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 import { endedBy } from './outcomes';
 

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Answer, FaultyAnswer } from '../answer';
+import type { Answer, FaultyAnswer } from '../request/answer';
 import { corrupted } from './corrupt';
 import { writeSlowly } from './slow-body';
 import { truncated } from './truncate';

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Outcome } from '../outcome';
+import type { Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 import { endedBy } from './outcomes';
 

@@ -1,6 +1,6 @@
 import { FAULT_BOUNDS } from '../../lib/model/fault';
-import { NOTHING, type Outcome } from '../outcome';
 import { leftMs } from '../span';
+import { NOTHING, type Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 import { outOfTime } from './outcomes';
 

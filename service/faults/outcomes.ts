@@ -1,4 +1,4 @@
-import type { FaultEnd, Outcome } from '../outcome';
+import type { FaultEnd, Outcome } from '../steps/outcome';
 
 /** The deadline ended the request in the middle of a fault. */
 export function outOfTime(id: string): Outcome {

@@ -1,6 +1,6 @@
 import { request as httpRequest, type ServerResponse } from 'node:http';
-import type { Outcome } from '../outcome';
-import { CallError, type OutgoingRequest } from '../outgoing';
+import { CallError, type OutgoingRequest } from '../call/outgoing';
+import type { Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 import { endedBy } from './outcomes';
 

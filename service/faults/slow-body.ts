@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { FAULT_BOUNDS } from '../../lib/model/fault';
-import { NOTHING, type Outcome } from '../outcome';
+import { NOTHING, type Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 
 /** The answer's body leaves at this pace; of several the slowest counts. */

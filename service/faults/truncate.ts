@@ -1,4 +1,4 @@
-import { NOTHING, type Outcome } from '../outcome';
+import { NOTHING, type Outcome } from '../steps/outcome';
 import type { Scene } from './effects';
 
 /** A whole answer is announced, and the connection ends in its middle. */

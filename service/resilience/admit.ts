@@ -1,6 +1,6 @@
 import { decisionField } from '../../lib/model/event-line';
-import type { EventLog } from '../event-log';
-import type { Refusal } from '../refusal';
+import type { EventLog } from '../log/event-log';
+import type { Refusal } from '../request/refusal';
 import { leftMs, type Span } from '../span';
 import type { Limiter } from './limiter';
 

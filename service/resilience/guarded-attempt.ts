@@ -1,6 +1,6 @@
 import type { Decision, EventKind } from '../../lib/model/event';
 import { decisionField } from '../../lib/model/event-line';
-import type { Attempt, FailedAttempt } from '../attempt';
+import type { Attempt, FailedAttempt } from '../call/attempt';
 import type { BreakerState, CircuitBreaker, Verdict } from './circuit-breaker';
 import type { CallGuards } from './states';
 

@@ -1,4 +1,4 @@
-import type { Attempt } from '../attempt';
+import type { Attempt } from '../call/attempt';
 
 /** Two attempts, or the one that was enough. */
 export interface Hedged {

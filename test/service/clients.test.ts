@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { CONNECTIONS } from '../../service/client-answer';
-import { createGotClient } from '../../service/client-got';
-import { createUndiciClient } from '../../service/client-undici';
-import { CallError, type CallErrorKind, type HttpClient, type OutgoingRequest } from '../../service/outgoing';
+import { CONNECTIONS } from '../../service/call/client-answer';
+import { createGotClient } from '../../service/call/client-got';
+import { createUndiciClient } from '../../service/call/client-undici';
+import { CallError, type CallErrorKind, type HttpClient, type OutgoingRequest } from '../../service/call/outgoing';
 import { refusedPort } from '../support/refused-port';
 
 const CLIENTS: Readonly<Record<string, () => HttpClient>> = { got: createGotClient, undici: createUndiciClient };

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { clockReport, parseTracking } from '../../service/clock-report';
+import { clockReport, parseTracking } from '../../service/log/clock-report';
 
 const LINE =
   'A9FEA97B,169.254.169.123,4,1795239869.123456789,0.000006523,-0.000003215,0.000011034,-12.345,-0.002,0.081,0.000420000,0.000150000,16.2,Normal';

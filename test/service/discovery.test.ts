@@ -4,10 +4,10 @@ import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { type DnsServer, startDnsServer } from '../../lib/local/dns-server';
 import { UserError } from '../../lib/model/user-error';
-import { createDiscovery } from '../../service/discovery';
-import { createEjections, EJECTION } from '../../service/discovery-ejection';
-import { openServiceRecords, type ServiceRecords } from '../../service/discovery-records';
-import type { Instance } from '../../service/outgoing';
+import type { Instance } from '../../service/call/outgoing';
+import { createDiscovery } from '../../service/discovery/discovery';
+import { createEjections, EJECTION } from '../../service/discovery/discovery-ejection';
+import { openServiceRecords, type ServiceRecords } from '../../service/discovery/discovery-records';
 
 const NOBODY: ReadonlySet<string> = new Set();
 

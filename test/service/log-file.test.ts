@@ -3,7 +3,7 @@ import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { LOG_BUFFER_CHARACTERS, type LogFileOwner, openLogFile } from '../../service/log-file';
+import { LOG_BUFFER_CHARACTERS, type LogFileOwner, openLogFile } from '../../service/log/log-file';
 
 async function path(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'microcosm-log-'));

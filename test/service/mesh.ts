@@ -8,10 +8,10 @@ import type { Event } from '../../lib/model/event';
 import { resolve } from '../../lib/model/resolve';
 import { sliceOf } from '../../lib/model/slice';
 import type { ClientKind, ServerKind, TopologySpec } from '../../lib/model/spec';
-import { createGotClient } from '../../service/client-got';
-import { createUndiciClient } from '../../service/client-undici';
+import { createGotClient } from '../../service/call/client-got';
+import { createUndiciClient } from '../../service/call/client-undici';
+import type { Discovery, Instance } from '../../service/call/outgoing';
 import { type RunningNode, startNode } from '../../service/node';
-import type { Discovery, Instance } from '../../service/outgoing';
 import type { Access } from '../../service/settings';
 
 /** Each server with each client: what is promised of a node holds for all of them. */

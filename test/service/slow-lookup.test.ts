@@ -5,7 +5,7 @@ import test from 'ava';
 import type { Event } from '../../lib/model/event';
 import { resolve } from '../../lib/model/resolve';
 import { sliceOf } from '../../lib/model/slice';
-import { createUndiciClient } from '../../service/client-undici';
+import { createUndiciClient } from '../../service/call/client-undici';
 import { startNode } from '../../service/node';
 import { kinds, send, tableDiscovery } from './mesh';
 

@@ -5,9 +5,9 @@ import type { Event } from '../../../lib/model/event';
 import { resolve } from '../../../lib/model/resolve';
 import { ADHOC_RUN } from '../../../lib/model/run-id';
 import type { TopologySpec } from '../../../lib/model/spec';
-import { createGotClient } from '../../../service/client-got';
-import { createUndiciClient } from '../../../service/client-undici';
-import { CallError } from '../../../service/outgoing';
+import { createGotClient } from '../../../service/call/client-got';
+import { createUndiciClient } from '../../../service/call/client-undici';
+import { CallError } from '../../../service/call/outgoing';
 import { kinds, STACKS, spanEvents, startMesh } from '../mesh';
 
 /** One of two instances is slow. */

@@ -11,7 +11,7 @@ export interface SendQueueReplay {
   finish(stoppingUs: number | null | undefined): void;
 }
 
-/** See `service/send-queue.ts`. */
+/** See `service/request/send-queue.ts`. */
 export function sendQueueReplay(): SendQueueReplay {
   const refusals: { readonly us: number; readonly waiting: number; readonly report: PolicyReport }[] = [];
   let waiting = 0;
