@@ -38,7 +38,7 @@ test('what does not fit the buffer is refused, and taken again once there is roo
 
 test('a dying process writes out what waits', async (t) => {
   const file = await path(t);
-  const module = join(__dirname, '../../service/log-file.ts');
+  const module = join(__dirname, '../../service/log/log-file.ts');
   const program = `
     const { openLogFile } = require(${JSON.stringify(module)});
     const log = openLogFile(${JSON.stringify(file)}, { ahead: () => '', written: () => {} });
