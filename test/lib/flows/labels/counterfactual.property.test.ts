@@ -27,6 +27,7 @@ function patient(topology: Topology): Topology {
 
 const delay = fc.constantFrom<never>(...([1, 20, { uniform: [0, 80] }, { exponential: { mean: 30 } }] as never[]));
 const latency = delay.map((chosen) => ({ type: 'latency' as const, args: { delay: chosen } }));
+const slow = fc.constantFrom(20, 80, 200).map((chosen) => ({ type: 'latency' as const, args: { delay: chosen } }));
 const error = fc.constantFrom(400, 500, 503).map((status) => ({ type: 'error' as const, args: { status } }));
 const probability = fc.constantFrom(0.1, 0.4, 1);
 
@@ -56,6 +57,19 @@ async function labelled(topology: Topology): Promise<readonly FlowLabel[]> {
   const run = await simulatedRun({ ...OPTIONS, topology });
   const labels = labelRun(run, run.flows());
   return [...(labels ?? [])];
+}
+
+/** Each flow's label with faults, and its root as it truly is without them. */
+async function besideTruth(
+  plain: Topology,
+  broken: Topology,
+): Promise<readonly { readonly label: FlowLabel; readonly root: TrueSpan }[]> {
+  const without = simulate({ ...OPTIONS, topology: plain }).flows;
+  const labels = await labelled(broken);
+  return labels.flatMap((label, index) => {
+    const root = without[index]?.root;
+    return root ? [{ label, root }] : [];
+  });
 }
 
 /** What each request truly took and answered, by key and place. */
@@ -112,17 +126,13 @@ function coarse(topology: Topology): Topology {
 }
 
 test('with time-outs, retries and errors the counterfactual has the status and, up to what nobody measured, the time of the simulation without faults', async (t) => {
-  const slow = fc.constantFrom(20, 80, 200).map((chosen) => ({ type: 'latency' as const, args: { delay: chosen } }));
   await fc.assert(
     fc.asyncProperty(
       arbitraryTopology
         .map(coarse)
         .chain((plain) => fc.tuple(fc.constant(plain), faulty(fc.oneof(slow, error), plain))),
       async ([plain, broken]) => {
-        const without = simulate({ ...OPTIONS, topology: plain }).flows;
-        for (const [index, label] of (await labelled(broken)).entries()) {
-          const { root } = without[index] as (typeof without)[number];
-          if (!root) continue;
+        for (const { label, root } of await besideTruth(plain, broken)) {
           t.is(label.counterfactualStatus, root.status);
           const [is, should] = [label.counterfactualMs ?? Number.NaN, root.endAt - root.startAt];
           t.true(Math.abs(is - should) < 19, `${label.key}: ${is}, truly ${should}`);
@@ -145,10 +155,7 @@ test('with hedges the counterfactual of injected latencies is the simulation wit
         .map(([plain, afterMs]) => withHedges(plain, afterMs))
         .chain((plain) => fc.tuple(fc.constant(plain), faulty(latency, plain))),
       async ([plain, broken]) => {
-        const without = simulate({ ...OPTIONS, topology: plain }).flows;
-        for (const [index, label] of (await labelled(broken)).entries()) {
-          const { root } = without[index] as (typeof without)[number];
-          if (!root) continue;
+        for (const { label, root } of await besideTruth(plain, broken)) {
           t.is(label.counterfactualStatus, root.status);
           const off = Math.abs((label.counterfactualMs ?? Number.NaN) - (root.endAt - root.startAt));
           // An attempt that was called off before it was sent has left nothing to measure, the node's own time neither.
@@ -167,7 +174,6 @@ test('with hedges the counterfactual of injected latencies is the simulation wit
 });
 
 test('with hedges, time-outs, retries and errors the counterfactual is right where it is not called unknown', async (t) => {
-  const slow = fc.constantFrom(20, 80, 200).map((chosen) => ({ type: 'latency' as const, args: { delay: chosen } }));
   let [known, unknown] = [0, 0];
   await fc.assert(
     fc.asyncProperty(
@@ -176,10 +182,7 @@ test('with hedges, time-outs, retries and errors the counterfactual is right whe
         .map(([plain, afterMs]) => withHedges(plain, afterMs))
         .chain((plain) => fc.tuple(fc.constant(plain), faulty(fc.oneof(slow, error), plain))),
       async ([plain, broken]) => {
-        const without = simulate({ ...OPTIONS, topology: plain }).flows;
-        for (const [index, label] of (await labelled(broken)).entries()) {
-          const { root } = without[index] as (typeof without)[number];
-          if (!root) continue;
+        for (const { label, root } of await besideTruth(plain, broken)) {
           if (label.basis === 'unknown') unknown += 1;
           else {
             known += 1;
