@@ -1,7 +1,18 @@
 import { CLIENT_SERVICE } from '../model/contract';
 import type { Event, EventKind } from '../model/event';
 import { NO_RUN } from '../model/run-id';
-import { concernsCall, FLAG, KIND, NONE, packMeta, type RecordDraft, VIA, WORD } from './event-record';
+import {
+  CALL_WORDS,
+  concernsCall,
+  FLAG,
+  KIND,
+  NONE,
+  packMeta,
+  type RecordDraft,
+  SHORT_WORDS,
+  VIA,
+  WORD,
+} from './event-record';
 import type { Interner } from './interner';
 import { draftExtra, recordWords } from './record-extra';
 
@@ -11,7 +22,7 @@ export type Decoded =
   | { readonly is: 'process'; readonly event: Event }
   | { readonly is: 'unknown' | 'request'; readonly event: Event };
 
-const FOREIGN: Decoded = { is: 'foreign' };
+export const FOREIGN: Decoded = { is: 'foreign' };
 const OTHER: Decoded = { is: 'other' };
 
 /** Parses a line and judges it, by its fields alone. */
@@ -71,7 +82,7 @@ export function draftEvent(event: Event, origin: number, names: Interner, draft:
   if (extraBytes > 0) flags |= FLAG.EXTRA;
   const via = Object.hasOwn(VIA, event.via ?? '') ? VIA[event.via as keyof typeof VIA] : 0;
   const status = Math.max(0, whole(event.status, 100, 999));
-  words[WORD.META] = packMeta(recordWords(isCall, extraBytes), kind, via, flags, status);
+  words[WORD.META] = packMeta(recordWords(isCall ? CALL_WORDS : SHORT_WORDS, extraBytes), kind, via, flags, status);
 }
 
 /** The key stands on every event of a request; a record keeps it where the request begins. */

@@ -2,6 +2,9 @@ import { errorKindOf, FLAG, flagsOf, isDecision, KIND, kindOf, SHORT_WORDS, stat
 import { recordAfter, recordFrom } from './event-store';
 import { type CallNode, type NodePool, nodePool, type SpanNode } from './span-node';
 
+// The compiler knows a constant of this module by its value, that of another's object only once it has met it.
+const { REQUEST_RECEIVED, REQUEST_SENT, RESULT_PRODUCED, RESPONSE_SENT, ERROR, FAULT_INJECTED } = KIND;
+
 /** The spans of a part, and what finds one by its ids (`findSpan`). */
 export interface SpanTable {
   readonly words: Int32Array;
@@ -145,18 +148,18 @@ function spanFrom(
     const meta = words[record] as number;
     const kind = kindOf(meta);
     if (isDecision(kind)) span.decisions = [...span.decisions, record];
-    else if (kind === KIND.FAULT_INJECTED) span.faults = [...span.faults, record];
+    else if (kind === FAULT_INJECTED) span.faults = [...span.faults, record];
     else if ((flagsOf(meta) & FLAG.CALL) !== 0) {
-      if (kind === KIND.REQUEST_SENT) {
+      if (kind === REQUEST_SENT) {
         nodes.call(span, record, -1);
       } else {
         const call = endedCall(words, span, record, nodes);
-        if (kind === KIND.ERROR) call.errorKind = errorKindOf(words, record);
+        if (kind === ERROR) call.errorKind = errorKindOf(words, record);
       }
-    } else if (kind === KIND.REQUEST_RECEIVED) span.received = record;
-    else if (kind === KIND.RESULT_PRODUCED) span.result = record;
-    else if (kind === KIND.RESPONSE_SENT) span.ended = record;
-    else if (kind === KIND.ERROR) span.error = record;
+    } else if (kind === REQUEST_RECEIVED) span.received = record;
+    else if (kind === RESULT_PRODUCED) span.result = record;
+    else if (kind === RESPONSE_SENT) span.ended = record;
+    else if (kind === ERROR) span.error = record;
     const announced = words[record + WORD.SPAN_EVENTS] as number;
     if (announced > 0) {
       span.expected = announced;

@@ -1,6 +1,6 @@
 import type { Event } from '../model/event';
 import { addReading } from './clocks/wall-follower';
-import { decodeLine, draftEvent, parseTimestamp } from './decode-line';
+import { type Decoded, decodeLine, draftEvent, FOREIGN, parseTimestamp } from './decode-line';
 import { FLAG, flagsOf, KIND, kindOf, type RecordDraft, recordDraft, WORD, wallMillis } from './event-record';
 import { type EventStore, eventStore, type StoreOptions } from './event-store';
 import { type Interner, interner } from './interner';
@@ -219,8 +219,8 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
   };
 
   /** @param isLast without a line feed behind it */
-  const text = (line: string, isLast = false): void => {
-    if (line.trim() === '') return;
+  const text = (line: string, isLast = false): Decoded => {
+    if (line.trim() === '') return FOREIGN;
     const decoded = decodeLine(line, run);
     switch (decoded.is) {
       case 'request': {
@@ -246,6 +246,7 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
       default:
         decoded satisfies never;
     }
+    return decoded;
   };
 
   /** A process that died in the middle of a line leaves its start before the next one's: that one is whole. */
@@ -268,7 +269,7 @@ function eventReader({ run, store, names, processes, current, shares, reader }: 
             at = feed + 1;
           }
         }
-      : scanLines(run, names, draft, {
+      : scanLines(names, draft, {
           enter: (origin) => enter(logs[origin] as ProcessLog),
           record,
           other: () => {

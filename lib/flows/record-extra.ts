@@ -1,12 +1,11 @@
 import type { ErrorKind } from '../model/event';
-import { CALL_WORDS, type RecordDraft, type RecordExtra, SHORT_WORDS } from './event-record';
+import type { RecordDraft, RecordExtra } from './event-record';
 
 /** Bytes of key, error, fault and decision together that a record has room for; longer ones are cut. */
 const MAX_EXTRA_BYTES = 8_192;
 
 /** Words of a record, even so that floats stay aligned. */
-export function recordWords(isCall: boolean, extraBytes: number): number {
-  const fixed = isCall ? CALL_WORDS : SHORT_WORDS;
+export function recordWords(fixed: number, extraBytes: number): number {
   if (extraBytes === 0) return fixed;
   const words = fixed + 1 + ((extraBytes + 3) >> 2);
   return words + (words & 1);

@@ -18,7 +18,9 @@ export interface Gap {
   readonly to: number;
 }
 
-const PAGE_BITS = 15;
+/** Small, so that the second page comes before the code that opens it is compiled: what never happened is left out there. */
+const PAGE_BITS = 10;
+const PAGE_MASK = (1 << PAGE_BITS) - 1;
 const PAGE_WORDS = 1 << (PAGE_BITS - 5);
 
 export function sequenceSet(): SequenceSet {
@@ -30,7 +32,7 @@ export function addSequence(set: SequenceSet, seq: number): boolean {
   const number = seq >>> PAGE_BITS;
   if (number !== set.pageNumber) openPage(set, number);
   const { page } = set;
-  const word = (seq & 0x7fff) >> 5;
+  const word = (seq & PAGE_MASK) >> 5;
   const bit = 1 << (seq & 31);
   if (((page[word] as number) & bit) !== 0) return false;
   page[word] = (page[word] as number) | bit;
@@ -51,7 +53,7 @@ function openPage(set: SequenceSet, number: number): void {
 
 export function hasSequence({ pages }: SequenceSet, seq: number): boolean {
   const page = pages.get(seq >>> PAGE_BITS);
-  return page !== undefined && (((page[(seq & 0x7fff) >> 5] as number) >>> (seq & 31)) & 1) === 1;
+  return page !== undefined && (((page[(seq & PAGE_MASK) >> 5] as number) >>> (seq & 31)) & 1) === 1;
 }
 
 /** Runs of numbers from `from` to `to` (inclusive) that are not in the set. */
@@ -59,9 +61,9 @@ export function* sequenceGaps(set: SequenceSet, from: number, to: number): Gener
   let start = -1;
   for (let seq = from; seq <= to; seq++) {
     // A page without any member is skipped whole: a wild number must not cost four thousand million steps.
-    if ((seq & 0x7fff) === 0 && seq + 0x7fff <= to && !set.pages.has(seq >>> PAGE_BITS)) {
+    if ((seq & PAGE_MASK) === 0 && seq + PAGE_MASK <= to && !set.pages.has(seq >>> PAGE_BITS)) {
       if (start < 0) start = seq;
-      seq += 0x7fff;
+      seq += PAGE_MASK;
       continue;
     }
     if (hasSequence(set, seq)) {

@@ -94,7 +94,10 @@ const NO_RECORDS: readonly number[] = Object.freeze([]);
 const NO_SPANS: readonly SpanNode[] = Object.freeze([]);
 const NO_CALLS: readonly CallNode[] = Object.freeze([]);
 
-/** New nodes for each part would cost a fifth of the rebuild in garbage, and fill the memory before it is collected. */
+/**
+ * New nodes for each part would cost a fifth of the rebuild in garbage, and fill the memory before it is collected. A new
+ * node is filled as an old one is: with fields that are never written again for a while, the compiler would begin anew.
+ */
 export function nodePool(): NodePool {
   const spans: Writable<SpanNode>[] = [];
   const calls: Writable<CallNode>[] = [];
@@ -103,48 +106,40 @@ export function nodePool(): NodePool {
 
   return {
     span(record, origin, isClient, inferred) {
-      const old = spans[usedSpans++];
-      if (!old) {
-        const span = newSpan(record, origin, isClient, inferred);
-        spans.push(span);
-        return span;
-      }
-      old.record = record;
-      old.origin = origin;
-      old.isClient = isClient;
-      old.received = -1;
-      old.result = -1;
-      old.ended = -1;
-      old.error = -1;
-      old.faults = NO_RECORDS;
-      old.decisions = NO_RECORDS;
-      old.events = 0;
-      old.expected = 0;
-      old.status = 0;
-      old.durationMs = Number.NaN;
-      old.calls = NO_CALLS as CallNode[];
-      old.queued = NO_SPANS;
-      old.parent = null;
-      old.call = null;
-      old.inferred = inferred;
-      old.critical = false;
-      old.inFlow = false;
-      old.judged = false;
-      return old;
+      if (usedSpans === spans.length) spans.push(blankSpan());
+      const span = spans[usedSpans++] as Writable<SpanNode>;
+      span.record = record;
+      span.origin = origin;
+      span.isClient = isClient;
+      span.received = -1;
+      span.result = -1;
+      span.ended = -1;
+      span.error = -1;
+      span.faults = NO_RECORDS;
+      span.decisions = NO_RECORDS;
+      span.events = 0;
+      span.expected = 0;
+      span.status = 0;
+      span.durationMs = Number.NaN;
+      span.calls = NO_CALLS as CallNode[];
+      span.queued = NO_SPANS;
+      span.parent = null;
+      span.call = null;
+      span.inferred = inferred;
+      span.critical = false;
+      span.inFlow = false;
+      span.judged = false;
+      return span;
     },
     call(caller, sent, ended) {
-      let call = calls[usedCalls++];
-      if (call) {
-        call.caller = caller;
-        call.sent = sent;
-        call.ended = ended;
-        call.errorKind = undefined;
-        call.child = null;
-        call.critical = false;
-      } else {
-        call = { caller, sent, ended, errorKind: undefined, child: null, critical: false };
-        calls.push(call);
-      }
+      if (usedCalls === calls.length) calls.push(blankCall(caller));
+      const call = calls[usedCalls++] as Writable<CallNode>;
+      call.caller = caller;
+      call.sent = sent;
+      call.ended = ended;
+      call.errorKind = undefined;
+      call.child = null;
+      call.critical = false;
       if (caller.calls === NO_CALLS) caller.calls = [call];
       else caller.calls.push(call);
       return call;
@@ -156,11 +151,11 @@ export function nodePool(): NodePool {
   };
 }
 
-function newSpan(record: number, origin: number, isClient: boolean, inferred: boolean): SpanNode {
+function blankSpan(): Writable<SpanNode> {
   return {
-    record,
-    origin,
-    isClient,
+    record: -1,
+    origin: -1,
+    isClient: false,
     received: -1,
     result: -1,
     ended: -1,
@@ -175,9 +170,13 @@ function newSpan(record: number, origin: number, isClient: boolean, inferred: bo
     queued: NO_SPANS,
     parent: null,
     call: null,
-    inferred,
+    inferred: false,
     critical: false,
     inFlow: false,
     judged: false,
   };
+}
+
+function blankCall(caller: SpanNode): Writable<CallNode> {
+  return { caller, sent: -1, ended: -1, errorKind: undefined, child: null, critical: false };
 }

@@ -38,6 +38,8 @@ const JITTER_MS = 0.05;
 const SLEW = 500e-6;
 const FIRST_BIN_US = 250_000;
 const MOST_BINS = 4_096;
+/** Few, so that room is made a few times at once: code for what happens late would be compiled anew then. */
+const FIRST_BINS = 4;
 /**
  * A process that was held up between its two readings seems to have stepped back for a moment. Less than this, and for
  * a moment only, is taken as that.
@@ -47,8 +49,8 @@ const HELD_UP_MS = 250;
 export function wallFollower(): WallFollower {
   return {
     binUs: FIRST_BIN_US,
-    most: new Float64Array(64).fill(Number.NEGATIVE_INFINITY),
-    least: new Float64Array(64).fill(Number.POSITIVE_INFINITY),
+    most: new Float64Array(FIRST_BINS).fill(Number.NEGATIVE_INFINITY),
+    least: new Float64Array(FIRST_BINS).fill(Number.POSITIVE_INFINITY),
   };
 }
 

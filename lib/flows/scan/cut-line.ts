@@ -1,5 +1,5 @@
 import { CLIENT_SERVICE } from '../../model/contract';
-import { decodeLine, keepsKey } from '../decode-line';
+import { type Decoded, keepsKey } from '../decode-line';
 import {
   CALL_WORDS,
   concernsCall,
@@ -32,9 +32,8 @@ const NOTHING = plain(TAKE.NOTHING, 'string');
  */
 export function cutLine(
   line: Buffer,
-  run: string,
+  decoded: Decoded,
 ): { readonly pieces: readonly Piece[]; readonly layout: Layout } | null {
-  const decoded = decodeLine(line.toString('utf8'), run);
   if (decoded.is !== 'request' && decoded.is !== 'other') return null;
   const values = new Map<string, string>();
   const pieces: Piece[] = [];

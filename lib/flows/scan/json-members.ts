@@ -9,55 +9,50 @@ export interface Member {
 
 /** The members of an object, of whose text is known that it is JSON. */
 export function* membersOf(text: string): Generator<Member> {
-  let at = skipSpace(text, text.indexOf('{') + 1);
+  let at = endOf(SPACE, text, text.indexOf('{') + 1);
   while (text[at] === '"') {
-    const keyEnd = stringEnd(text, at);
+    const keyEnd = endOf(STRING, text, at);
     const key = text.slice(at + 1, keyEnd - 1);
-    const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
-    const first = text[start] as string;
-    let is: Member['is'] = 'string';
-    if (first === '"') at = stringEnd(text, start);
-    else if (first === '{' || first === '[') {
-      is = 'nested';
-      at = nestedEnd(text, start);
-    } else {
-      is = /[a-z]/.test(first) ? 'word' : 'number';
-      SCALAR.lastIndex = start;
-      SCALAR.test(text);
-      at = SCALAR.lastIndex;
-    }
-    yield { key, is, start, end: at };
-    at = skipSpace(text, at);
-    if (text[at] === ',') at = skipSpace(text, at + 1);
+    const start = endOf(COLON, text, keyEnd);
+    const is = kindOf(text[start] as string);
+    const end =
+      is === 'string'
+        ? endOf(STRING, text, start)
+        : is === 'nested'
+          ? nestedEnd(text, start)
+          : endOf(SCALAR, text, start);
+    yield { key, is, start, end };
+    at = endOf(COMMA, text, end);
   }
 }
 
+const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/y;
 const SCALAR = /[^\s,}]+/y;
+const SPACE = /\s*/y;
+const COLON = /\s*:\s*/y;
+const COMMA = /\s*,?\s*/y;
+const STRING_OR_BRACKET = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]/g;
 
-function skipSpace(text: string, at: number): number {
-  let p = at;
-  while (p < text.length && text.charCodeAt(p) <= 0x20) p += 1;
-  return p;
+/** Where the match ends that begins at `at`. */
+function endOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  pattern.test(text);
+  return pattern.lastIndex;
 }
 
-function stringEnd(text: string, at: number): number {
-  let p = at + 1;
-  while (text[p] !== '"') p += text[p] === '\\' ? 2 : 1;
-  return p + 1;
+function kindOf(first: string): Member['is'] {
+  if (first === '"') return 'string';
+  if (first === '{' || first === '[') return 'nested';
+  return first >= 'a' && first <= 'z' ? 'word' : 'number';
 }
 
 function nestedEnd(text: string, at: number): number {
   let depth = 0;
-  let p = at;
+  STRING_OR_BRACKET.lastIndex = at;
   do {
-    const character = text[p];
-    if (character === '"') {
-      p = stringEnd(text, p);
-      continue;
-    }
-    if (character === '{' || character === '[') depth += 1;
-    else if (character === '}' || character === ']') depth -= 1;
-    p += 1;
+    const [found] = STRING_OR_BRACKET.exec(text) as unknown as [string];
+    if (found === '{' || found === '[') depth += 1;
+    else if (found === '}' || found === ']') depth -= 1;
   } while (depth > 0);
-  return p;
+  return STRING_OR_BRACKET.lastIndex;
 }

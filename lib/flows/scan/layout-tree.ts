@@ -1,35 +1,35 @@
+import type { Decoded } from '../decode-line';
 import { cutLine } from './cut-line';
 import { plain } from './layout-fields';
 import { type Field, type Layout, type Step, TAKE } from './line-layout';
 
 export interface LayoutTree {
   readonly root: Step;
-  /** Literals as little-endian 64-bit floats; the last one overlaps so that nothing behind a literal is read. */
+  /** Literals as little-endian 64-bit floats, without a last part of less than eight bytes. */
   readonly literals: Float64Array;
   /** Takes in the layout of a line, if that is one that can be predicted. False where there was nothing to learn. */
-  learn(line: Buffer): boolean;
+  learn(line: Buffer, decoded: Decoded): boolean;
 }
 
 /** Beyond that nothing more is learnt: logs that never repeat themselves must not fill the memory. */
 const MAX_STEPS = 20_000;
 const MAX_ALTERNATIVES = 256;
 
-/** @param run whose lines are wanted */
-export function layoutTree(run: string): LayoutTree {
-  const root = newStep('', plain(TAKE.NOTHING, 'string'), null, 0);
+export function layoutTree(): LayoutTree {
+  const root = newStep('', Buffer.alloc(0), plain(TAKE.NOTHING, 'string'), null, 0);
   let literals = new Float64Array(4096);
   let used = 0;
   let steps = 0;
 
   const append = (parent: Step, text: string, field: Field, layout: Layout | null): Step => {
-    const step = newStep(text, field, layout, used);
     const bytes = Buffer.from(text, 'latin1');
-    if (used + step.floats > literals.length) {
-      const larger = new Float64Array(2 * literals.length + step.floats);
+    const step = newStep(text, bytes, field, layout, used);
+    if (used + bytes.length / 8 > literals.length) {
+      const larger = new Float64Array(2 * literals.length + bytes.length);
       larger.set(literals);
       literals = larger;
     }
-    for (let i = 0; i < step.floats; i++) literals[used++] = bytes.readDoubleLE(Math.min(8 * i, bytes.length - 8));
+    for (let at = 0; at + 8 <= bytes.length; at += 8) literals[used++] = bytes.readDoubleLE(at);
     steps += 1;
     // Longer ones before those that they begin with.
     let before: Step | null = null;
@@ -54,8 +54,8 @@ export function layoutTree(run: string): LayoutTree {
     get literals() {
       return literals;
     },
-    learn(line) {
-      const found = cutLine(line, run);
+    learn(line, decoded) {
+      const found = cutLine(line, decoded);
       if (found === null) return false;
       let step = root;
       let isNew = false;
@@ -79,19 +79,21 @@ export function layoutTree(run: string): LayoutTree {
   };
 }
 
-function newStep(text: string, field: Field, layout: Layout | null, start: number): Step {
-  const { length } = text;
+function newStep(text: string, bytes: Buffer, field: Field, layout: Layout | null, start: number): Step {
+  const { length } = bytes;
+  const isShort = length < 8;
   const short = Buffer.alloc(8);
   const mask = Buffer.alloc(8);
-  if (length < 8) {
-    short.write(text, 'latin1');
+  if (isShort) {
+    bytes.copy(short);
     mask.fill(0xff, 0, length);
   }
   return {
     text,
     length,
+    head: isShort ? Number.NaN : bytes.readDoubleLE(0),
+    tail: isShort ? Number.NaN : bytes.readDoubleLE(length - 8),
     start,
-    floats: length < 8 ? 0 : (length + 7) >> 3,
     low: short.readInt32LE(0),
     high: short.readInt32LE(4),
     lowMask: mask.readInt32LE(0),
@@ -105,5 +107,6 @@ function newStep(text: string, field: Field, layout: Layout | null, start: numbe
     next: null,
     alternative: null,
     ordered: false,
+    hits: 0,
   };
 }

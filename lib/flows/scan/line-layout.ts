@@ -32,10 +32,12 @@ export type Take = (typeof TAKE)[keyof typeof TAKE];
 export interface Step {
   readonly text: string;
   readonly length: number;
-  /** The literal's bytes in `LayoutTree.literals`: as many floats; none where it is shorter than eight bytes. */
+  /** The literal's first and last eight bytes, as little-endian floats; NaN where it is shorter. */
+  readonly head: number;
+  readonly tail: number;
+  /** Where its bytes begin in `LayoutTree.literals`. */
   readonly start: number;
-  readonly floats: number;
-  /** Where it is shorter: its bytes as two words, and which of their bits count. */
+  /** Of a shorter one: its bytes as two words, and which of their bits count. */
   readonly low: number;
   readonly high: number;
   readonly lowMask: number;
@@ -54,6 +56,8 @@ export interface Step {
   alternative: Step | null;
   /** Whether alternatives that follow must stay in their order: one's literal begins another's. */
   ordered: boolean;
+  /** How often it was taken in another's place. */
+  hits: number;
 }
 
 /** What all lines have in common that come to one end of the tree. */

@@ -5,6 +5,9 @@ import type { LayoutTree } from './layout-tree';
 import { type Layout, type Step, TAKE } from './line-layout';
 import { numberEnd, stringEnd, valueEnd } from './skip-value';
 
+// The compiler knows a constant of this module by its value, that of another's object only once it has met it.
+const { NOTHING, HEX, WHOLE, DECIMAL, NAME, TIMESTAMP, KEY, END, ERROR, FAULT, DECISION, STRING, NUMBER } = TAKE;
+
 /** What a scanner works with, and what of a line it finds beside the words in the draft. */
 export interface LineScanner {
   readonly tree: LayoutTree;
@@ -41,25 +44,23 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
   const { words, floats } = draft;
   const { literals } = tree;
   const last = bytes.length - ROOM;
-  let p = at;
+  // With "| 0" the compiler knows that it is an integer, and need not look each time.
+  let p = at | 0;
   let parent: Step = tree.root;
   scanner.keyStart = -1;
   for (;;) {
     let step = parent.next;
-    let before: Step | null = null;
-    while (step !== null && !(p + step.length <= last && stands(view, p, step, literals))) {
-      before = step;
-      step = step.alternative;
-    }
     if (step === null) return -1;
-    // Where lines part, the branch most lines take comes to the front.
-    if (before !== null && !parent.ordered) advance(parent, before, step);
+    if (p + step.length > last || !stands(view, p, step, literals)) {
+      step = alternativeAt(view, p, last, parent, literals);
+      if (step === null) return -1;
+    }
     parent = step;
-    p += step.length;
+    p = (p + step.length) | 0;
     switch (step.take) {
-      case TAKE.NOTHING:
+      case NOTHING:
         break;
-      case TAKE.HEX: {
+      case HEX: {
         let valid = 0;
         const end = step.word + step.words;
         for (let word = step.word; word < end; word++, p += 8) {
@@ -75,15 +76,15 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
         if (valid < 0) return -1;
         break;
       }
-      case TAKE.NAME: {
+      case NAME: {
         const name = names.scan(bytes, view, p);
         if (name < 0) return -1;
         words[step.word] = name;
-        p += names.lengthOf(name);
+        p = (p + names.lengthOf(name)) | 0;
         break;
       }
-      case TAKE.WHOLE:
-      case TAKE.DECIMAL: {
+      case WHOLE:
+      case DECIMAL: {
         const from = p;
         let value = (bytes[p] as number) - 0x30;
         if (value < 0 || value > 9) return -1;
@@ -94,7 +95,7 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
             digit = (bytes[++p] as number) - 0x30;
           }
         }
-        if (step.take === TAKE.WHOLE) {
+        if (step.take === WHOLE) {
           if (value < step.least || value > step.most || p - from > 15) return -1;
           words[step.word] = value;
           break;
@@ -115,18 +116,19 @@ export function scanLine(scanner: LineScanner, bytes: Buffer, view: DataView, at
         floats[step.word >> 1] = decimals === 0 ? value : value / (POWERS[decimals] as number);
         break;
       }
-      case TAKE.KEY: {
+      case KEY: {
         scanner.keyStart = p;
-        while (KEY_BYTES[bytes[p] as number] === 1) p += 1;
+        while (KEY_PAIRS[view.getUint16(p, true)] === 1) p += 2;
+        if (KEY_BYTES[bytes[p] as number] === 1) p += 1;
         if (p - scanner.keyStart > 255 || p > last) return -1;
         scanner.keyEnd = p;
         break;
       }
-      case TAKE.END:
+      case END:
         scanner.layout = step.layout;
         return p;
       default:
-        p = takeOther(scanner, step, bytes, view, p, last);
+        p = takeOther(scanner, step, bytes, view, p, last) | 0;
         if (p < 0) return -1;
     }
   }
@@ -137,28 +139,42 @@ export const ROOM = 320;
 
 /** Whether a step's literal stands at `at`. Eight bytes at once, as a float: no JSON text is NaN or zero. */
 function stands(view: DataView, at: number, step: Step, literals: Float64Array): boolean {
-  const { floats, start } = step;
-  if (floats === 0) {
+  const { length } = step;
+  if (length < 8) {
     return (
       (view.getInt32(at, true) & step.lowMask) === step.low &&
       (view.getInt32(at + 4, true) & step.highMask) === step.high
     );
   }
-  const last = floats - 1;
-  for (let i = 0; i < last; i++) if (view.getFloat64(at + 8 * i, true) !== literals[start + i]) return false;
-  return view.getFloat64(at + step.length - 8, true) === literals[start + last];
+  const end = at + length - 8;
+  if (view.getFloat64(at, true) !== step.head || view.getFloat64(end, true) !== step.tail) return false;
+  let next = step.start + 1;
+  for (let p = at + 8; p < end; p += 8) if (view.getFloat64(p, true) !== literals[next++]) return false;
+  return true;
 }
 
-/** Moves a step one place forward among its alternatives. */
-function advance(parent: Step, before: Step, step: Step): void {
-  if (parent.next === before) parent.next = step;
-  else {
-    let earlier = parent.next as Step;
-    while (earlier.alternative !== before) earlier = earlier.alternative as Step;
-    earlier.alternative = step;
+/** The step that stands at `at`, of those that may follow `parent` beside the first one. */
+function alternativeAt(view: DataView, at: number, last: number, parent: Step, literals: Float64Array): Step | null {
+  let before = parent.next as Step;
+  let step = before.alternative;
+  while (step !== null && (at + step.length > last || !stands(view, at, step, literals))) {
+    before = step;
+    step = step.alternative;
   }
-  before.alternative = step.alternative;
-  step.alternative = before;
+  if (step === null) return null;
+  step.hits += 1;
+  // Where lines part, the branches that most lines take come to the front; not each time, which costs more than it saves.
+  if (step.hits % 16 === 0 && !parent.ordered) {
+    if (parent.next === before) parent.next = step;
+    else {
+      let earlier = parent.next as Step;
+      while (earlier.alternative !== before) earlier = earlier.alternative as Step;
+      earlier.alternative = step;
+    }
+    before.alternative = step.alternative;
+    step.alternative = before;
+  }
+  return step;
 }
 
 /** Milliseconds since 1970 of the timestamp that stands at `at`, or -1. */
@@ -192,18 +208,18 @@ function takeOther(
   at: number,
   last: number,
 ): number {
-  if (take === TAKE.TIMESTAMP) {
+  if (take === TIMESTAMP) {
     scanner.millis = timestampAt(scanner, bytes, view, at);
     return scanner.millis < 0 ? -1 : at + 24;
   }
-  if (take === TAKE.STRING) return stringEnd(bytes, at, last);
-  if (take === TAKE.NUMBER) return numberEnd(bytes, at);
+  if (take === STRING) return stringEnd(bytes, at, last);
+  if (take === NUMBER) return numberEnd(bytes, at);
   const end = valueEnd(bytes, at, last);
   const value = end < 0 ? undefined : jsonOf(bytes, at, end);
   if (value === undefined) return -1;
-  if (take === TAKE.ERROR) scanner.error = value;
-  else if (take === TAKE.FAULT) scanner.fault = value;
-  else if (take === TAKE.DECISION) scanner.decision = value;
+  if (take === ERROR) scanner.error = value;
+  else if (take === FAULT) scanner.fault = value;
+  else if (take === DECISION) scanner.decision = value;
   return end;
 }
 
@@ -232,4 +248,8 @@ const POWERS = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent);
 /** Bytes that a scanned key consists of: the request key's grammar and a bit more, nothing that JSON escapes. */
 const KEY_BYTES = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c ? 1 : 0,
+);
+const KEY_PAIRS = Uint8Array.from(
+  { length: 65536 },
+  (_, pair) => (KEY_BYTES[pair & 0xff] as number) & (KEY_BYTES[pair >>> 8] as number),
 );

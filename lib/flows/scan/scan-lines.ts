@@ -1,4 +1,5 @@
-import { DRAFT_WORD, FLAG, hlcMillis, type RecordDraft, type RecordExtra, WORD } from '../event-record';
+import type { Decoded } from '../decode-line';
+import { DRAFT_WORD, FLAG, hlcMillis, lengthOf, type RecordDraft, type RecordExtra, WORD } from '../event-record';
 import type { Interner } from '../interner';
 import type { LineReader } from '../line-reader';
 import { draftExtra, draftKey, recordWords } from '../record-extra';
@@ -14,8 +15,8 @@ export interface ScanTarget {
   record(draft: RecordDraft, wallMs: number): void;
   /** A line of another run. */
   other(): void;
-  /** A line that stands in a layout not met before, without its line feed. */
-  line(bytes: Buffer, start: number, end: number): void;
+  /** A line that stands in a layout not met before, without its line feed; gives what it is. */
+  line(bytes: Buffer, start: number, end: number): Decoded;
   /** Number of a process. */
   origin(process: string, instance: string, service: string, topology: string): number;
 }
@@ -25,11 +26,9 @@ export interface ScanTarget {
  * the tree of layouts, verifies the bytes of each literal, and takes values straight into a record; at the first byte
  * that is not as predicted, the line goes to `target.line` as a whole, and its layout into the tree. So whatever it
  * accepts is what `JSON.parse` would have given, and any order of keys, unknown field or white space is as fast.
- *
- * @param run whose lines are wanted
  */
-export function scanLines(run: string, names: Interner, draft: RecordDraft, target: ScanTarget): LineReader {
-  const tree = layoutTree(run);
+export function scanLines(names: Interner, draft: RecordDraft, target: ScanTarget): LineReader {
+  const tree = layoutTree();
   const scanner = lineScanner(tree, names, draft);
   const learning = learner(tree);
 
@@ -71,8 +70,7 @@ export function scanLines(run: string, names: Interner, draft: RecordDraft, targ
         continue;
       }
       const feed = bytes.indexOf(0x0a, at);
-      target.line(bytes, at, feed);
-      learning.learn(bytes.subarray(at, feed));
+      learning.learn(bytes.subarray(at, feed), target.line(bytes, at, feed));
       at = feed + 1;
       origin = NOBODY;
     }
@@ -102,20 +100,18 @@ function complete(scanner: LineScanner, layout: Layout, bytes: Buffer): void {
   words[WORD.ATTEMPT] = ((words[DRAFT_WORD.ATTEMPT] as number) << 16) | (words[DRAFT_WORD.RECONNECT] as number);
   let { meta } = layout;
   if (layout.hasExtra) {
-    const { keyStart, keyEnd } = scanner;
-    const extraBytes = layout.hasKeyOnly
-      ? draftKey(draft, bytes, keyStart, keyEnd)
-      : draftOthers(scanner, layout, bytes);
+    const extraBytes = draftAll(scanner, layout, bytes);
     if (extraBytes > 0) {
-      const length = recordWords((layout.flags & FLAG.CALL) !== 0, extraBytes);
+      const length = recordWords(lengthOf(meta), extraBytes);
       meta = (meta & ~0xfff) | length | (FLAG.EXTRA << 18);
     }
   }
   words[WORD.META] = meta | ((words[DRAFT_WORD.STATUS] as number) << 22);
 }
 
-function draftOthers(scanner: LineScanner, layout: Layout, bytes: Buffer): number {
+function draftAll(scanner: LineScanner, layout: Layout, bytes: Buffer): number {
   const { draft, keyStart, keyEnd, error, fault, decision } = scanner;
+  if (layout.hasKeyOnly) return draftKey(draft, bytes, keyStart, keyEnd);
   return draftExtra(
     draft,
     layout.keepsKey && keyStart >= 0 ? bytes.toString('latin1', keyStart, keyEnd) : undefined,
@@ -126,13 +122,13 @@ function draftOthers(scanner: LineScanner, layout: Layout, bytes: Buffer): numbe
 }
 
 /** Learns from lines that could not be predicted, unless that is in vain: each one is parsed once more. */
-function learner(tree: LayoutTree): { read: number; learn(line: Buffer): void } {
+function learner(tree: LayoutTree): { read: number; learn(line: Buffer, decoded: Decoded): void } {
   let inVain = 0;
   return {
     read: 0,
-    learn(line) {
+    learn(line, decoded) {
       if (16 * inVain > this.read + MOST_IN_VAIN) return;
-      if (!tree.learn(line)) inVain += 1;
+      if (!tree.learn(line, decoded)) inVain += 1;
     },
   };
 }

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { decodeLine } from '../../../../lib/flows/decode-line';
 import { CALL_WORDS, extraOf, FLAG, flagsOf, recordDraft, SHORT_WORDS, WORD } from '../../../../lib/flows/event-record';
 import { eachRecord } from '../../../../lib/flows/event-store';
 import { interner } from '../../../../lib/flows/interner';
@@ -185,14 +186,15 @@ test('a layout is learnt once: of lines in any one hand only few are parsed', (t
     const bytes = Buffer.from(`${[...requests, ...requests].map(write).join('\n')}\n${' '.repeat(1000)}`);
     const counts = { record: 0, line: 0 };
     const names = interner();
-    const scan = scanLines(simulation.run, names, recordDraft(), {
+    const scan = scanLines(names, recordDraft(), {
       enter: () => {},
       record: () => {
         counts.record += 1;
       },
       other: () => t.fail(),
-      line: () => {
+      line: (from, start, end) => {
         counts.line += 1;
+        return decodeLine(from.toString('utf8', start, end), simulation.run);
       },
       origin: () => 0,
     });
