@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { instanceName } from '../model/contract';
+import { instanceNames } from '../model/contract';
 import type { Service, Topology } from '../model/topology';
 
 /**
@@ -71,7 +71,7 @@ interface Instance {
 }
 
 export function instancesOf(service: Service): readonly Instance[] {
-  return Array.from({ length: service.replicas }, (_, i) => ({ instance: instanceName(service.name, i + 1), service }));
+  return instanceNames(service.name, service.replicas).map((instance) => ({ instance, service }));
 }
 
 /** Rules name the security groups of callee and callers, each a parameter of the nested stack. */

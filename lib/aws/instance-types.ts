@@ -1,13 +1,3 @@
-import type { Price } from './pricing';
-
-/** What the set-up and the plan need to know of an instance type. */
-export interface InstanceType {
-  readonly vcpus: number;
-  readonly memoryGib: number;
-  /** On demand, Linux, us-east-1 list price, an hour. */
-  readonly hourly: Price;
-}
-
 export type Architecture = 'arm64' | 'x86_64';
 
 export const DEFAULT_INSTANCE_TYPE = 't4g.micro';

@@ -1,5 +1,3 @@
-import type { InstanceType } from './instance-types';
-
 /**
  * Where the prices were read, in November 2026. None of it is AWS itself, whose price list was out of reach: copies and
  * quotations of it, each compared with what stood here before.
@@ -55,6 +53,14 @@ export const PRICES = {
 
 export const PRICE_BASIS = 'us-east-1, on demand, Linux, without tax, discount or free tier';
 export const HOURS_PER_MONTH = 730;
+
+/** What the plan needs to know of an instance type. */
+export interface InstanceType {
+  readonly vcpus: number;
+  readonly memoryGib: number;
+  /** On demand, Linux, us-east-1 list price, an hour. */
+  readonly hourly: Price;
+}
 
 const type = (vcpus: number, memoryGib: number, hourlyUsd: number, source: Source): InstanceType => {
   return { vcpus, memoryGib, hourly: price(hourlyUsd, source) };

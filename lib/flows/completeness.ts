@@ -2,8 +2,9 @@ import { byHybridClock } from './clock-order';
 import { FLAG, flagsOf, hexOf, hlcMillis, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
 import type { SpanTable } from './group-spans';
 import type { Interner } from './interner';
-import { type Pairing, wasReceived, wasRefused } from './pair-receipts';
+import type { Pairing } from './pair-receipts';
 import type { ProcessLog } from './process-log';
+import { isWhole, wasReceived, wasRefused } from './span-facts';
 import type { CallNode, FlowNode, FlowWarning, SpanNode } from './span-node';
 import { firstEvent } from './span-times';
 
@@ -17,15 +18,6 @@ export interface RunKnowledge {
   readonly isClient: (origin: number) => boolean;
   /** Whether events of an instance, or of any instance of a service, are known to be lost. */
   lossy(instance: string | undefined, service: string): boolean;
-}
-
-/** Whether all events of a span are there, as its last one counts them. */
-export function isWhole(span: SpanNode): boolean {
-  if (span.inferred) return false;
-  if (span.isClient) {
-    return span.calls.length > 0 && span.calls.every(({ sent, ended }) => sent >= 0 && ended >= 0);
-  }
-  return span.received >= 0 && span.expected > 0 && span.events >= span.expected;
 }
 
 /**

@@ -1,7 +1,6 @@
 import { type NodeOrdering, orderings } from './clocks/orderings';
 import { type Placement, placeFlow } from './clocks/place-flow';
 import { eachSpan, type RunClocks } from './clocks/run-clocks';
-import { isWhole } from './completeness';
 import {
   DECISIONS,
   extraOf,
@@ -23,6 +22,7 @@ import type { Expectation } from './inference/expectation';
 import { inferExpected } from './inference/infer-expected';
 import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
+import { isWhole } from './span-facts';
 import type { CallNode, FlowNode, SpanNode } from './span-node';
 import { callDurationMs, elapsedMs, firstEvent, selfMs } from './span-times';
 import { flowDurationMs, flowStatus } from './statistics';

@@ -1,5 +1,4 @@
-import { instanceName } from '../model/contract';
-import type { Topology } from '../model/topology';
+import { declaredInstances } from './declared-instances';
 import type { ProcessLog } from './process-log';
 import type { Run } from './read-run';
 import type { RunReport } from './run-report';
@@ -22,19 +21,14 @@ export function missingOf(run: Run, report: RunReport): readonly string[] {
     if (lost > 0) missing.push(`${lost} ${lost === 1 ? 'event' : 'events'} of ${instance} (process ${process})`);
   }
   if (end !== null) {
-    const silent = instancesOf(start?.topology ?? null).filter((instance) => !hasToldAll(run, instance, end.timestamp));
+    const silent = declaredInstances(start?.topology ?? null).filter(
+      (instance) => !hasToldAll(run, instance, end.timestamp),
+    );
     if (silent.length > 0) missing.push(`word from after the run's end of ${silent.join(', ')}`);
   }
   const { incomplete } = report.statistics;
   if (incomplete > 0) missing.push(`events of ${incomplete} ${incomplete === 1 ? 'flow' : 'flows'}`);
   return missing;
-}
-
-/** Names of all instances that a topology declares. */
-export function instancesOf(topology: Topology | null): readonly string[] {
-  return Object.values(topology?.services ?? {}).flatMap(({ name, replicas }) =>
-    Array.from({ length: replicas }, (_, index) => instanceName(name, index + 1)),
-  );
 }
 
 /** Whether one of the instance's processes spoke after the run's end, or all of them had stopped. */

@@ -1,7 +1,7 @@
 import { byHybridClock } from './clock-order';
-import { isWhole } from './completeness';
-import { FLAG, flagsOf, KIND, kindOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
+import { FLAG, flagsOf, NONE, statusOf, VIA, viaOf, WORD } from './event-record';
 import { findSpan, hasId, type SpanTable, sameId } from './group-spans';
+import { isWhole, wasReceived, wasRefused } from './span-facts';
 import type { CallNode, SpanNode } from './span-node';
 import { firstEvent } from './span-times';
 
@@ -123,18 +123,6 @@ function latestAt(words: Int32Array, calls: readonly CallNode[], place: number):
 
 function placeOf({ sent, ended }: CallNode): number {
   return (sent >= 0 ? sent : ended) + WORD.CALL_PLACE;
-}
-
-/** Whether an instance certainly handled the request of a call: it says so, or gave a success. */
-export function wasReceived({ words }: Pick<SpanTable, 'words'>, { ended }: CallNode): boolean {
-  if (ended < 0 || kindOf(words[ended] as number) !== KIND.RESPONSE_RECEIVED) return false;
-  const status = statusOf(words[ended] as number);
-  return hasId(words, ended + WORD.PEER_REQUEST) || (status >= 200 && status < 400);
-}
-
-/** Whether certainly nobody handled it: no byte was sent. */
-export function wasRefused({ errorKind }: CallNode): boolean {
-  return errorKind === 'CONNECT' || errorKind === 'NO_INSTANCE';
 }
 
 function inferChildren({ calls }: SpanNode, table: SpanTable): void {

@@ -1,4 +1,4 @@
-import { CLIENT_SERVICE, instanceName } from '../model/contract';
+import { CLIENT_SERVICE, instanceNames } from '../model/contract';
 import type { ManifestEnd, ManifestScenario, ManifestStart, ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import { clockGatherer, type RunClocks } from './clocks/run-clocks';
@@ -167,9 +167,7 @@ export function knowledgeOf(
   const services = new Set(processes.map(({ service }) => service));
   // A client does not know whom the balancer chose: an instance without any log makes its whole service doubtful.
   for (const { name, replicas } of Object.values(source.manifest.start?.topology?.services ?? {})) {
-    for (let replica = 1; replica <= replicas; replica++) {
-      if (!instances.has(instanceName(name, replica))) lossyServices.add(name);
-    }
+    if (instanceNames(name, replicas).some((instance) => !instances.has(instance))) lossyServices.add(name);
   }
   return {
     names,

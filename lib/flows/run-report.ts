@@ -2,6 +2,7 @@ import type { ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import { type ClocksSummary, clockSummary } from './clocks/clock-summary';
 import { type Concurrency, concurrency } from './concurrency/concurrency';
+import { declaredInstances } from './declared-instances';
 import { describeFlow } from './describe-flow';
 import { hexOf, WORD, wallMillis } from './event-record';
 import type { Flow } from './flow';
@@ -9,7 +10,6 @@ import type { SpanTable } from './group-spans';
 import { type IrregularSummary, irregularSummaries } from './irregular-lines';
 import { type AbsentHost, absentWarnings, count, lineWarnings, lossWarnings, type TimedLoss } from './loss-warnings';
 import type { LossTimes } from './lost-stretches';
-import { instancesOf } from './missing';
 import type { Run } from './read-run';
 import type { FlowNode, FlowWarning, SpanNode } from './span-node';
 import { firstEvent } from './span-times';
@@ -199,7 +199,7 @@ function absentHosts({ events, manifest }: Run, { absent }: Statistics): readonl
     from: isoTime(fromMs),
     to: isoTime(toMs),
   }));
-  const declared = instancesOf(manifest.start?.topology ?? null)
+  const declared = declaredInstances(manifest.start?.topology ?? null)
     .filter((instance) => !here.has(instance) && !absent.has(instance))
     .map((instance) => ({ instance, calls: 0, from: null, to: null }));
   return [...called.sort((a, b) => (a.instance < b.instance ? -1 : 1)), ...declared];

@@ -1,4 +1,4 @@
-import { instanceName } from '../model/contract';
+import { instanceNames } from '../model/contract';
 import type { Topology } from '../model/topology';
 import type { Balancer } from './balancer';
 import type { DnsServer } from './dns-server';
@@ -26,7 +26,7 @@ export interface Unit {
 
 export function instancesOf(topology: Topology): readonly Instance[] {
   return Object.values(topology.services).flatMap(({ name, replicas }) =>
-    Array.from({ length: replicas }, (_, index) => newInstance(name, instanceName(name, index + 1))),
+    instanceNames(name, replicas).map((instance) => newInstance(name, instance)),
   );
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { DNS, instanceName } from '../model/contract';
+import { DNS, instanceNames } from '../model/contract';
 import type { DeployedInstance } from '../model/deployment';
 import type { InstanceOutcome } from '../model/manifest';
 import { hashValue, type Slice } from '../model/slice';
@@ -93,7 +93,7 @@ export function replicas(options: ReplicasOptions): Replicas {
       throw new UserError({ where: service, problem: `${wanted} is no number of instances`, remedy });
     }
     const now = running(service);
-    const names = Array.from({ length: wanted }, (_, index) => instanceName(service, index + 1));
+    const names = instanceNames(service, wanted);
     const coming = names.filter((name) => !now.includes(name));
     const left = now
       .filter((name) => !names.includes(name))

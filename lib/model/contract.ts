@@ -121,6 +121,11 @@ export function instanceName(service: string, replica: number): string {
   return `${service}-${replica}`;
 }
 
+/** Of all replicas of a service. */
+export function instanceNames(service: string, replicas: number): readonly string[] {
+  return Array.from({ length: replicas }, (_, index) => instanceName(service, index + 1));
+}
+
 export function stackName(topology: string): string {
   return `Microcosm-${topology}`;
 }

@@ -25,14 +25,17 @@ export type EventKind =
  * What a policy decided on its state or the time: a breaker's change, a request turned away. Each stands with the request
  * that brought it about, and bears the fields of the attempt where it concerns one.
  */
-export type DecisionKind =
-  | 'BREAKER_OPENED'
-  | 'BREAKER_HALF_OPENED'
-  | 'BREAKER_CLOSED'
-  | 'REQUEST_SHED'
-  | 'RETRY_BUDGET_EXHAUSTED'
-  | 'FALLBACK_USED'
-  | 'HEDGE_SENT';
+export type DecisionKind = (typeof DECISION_KINDS)[number];
+
+export const DECISION_KINDS = [
+  'BREAKER_OPENED',
+  'BREAKER_HALF_OPENED',
+  'BREAKER_CLOSED',
+  'REQUEST_SHED',
+  'RETRY_BUDGET_EXHAUSTED',
+  'FALLBACK_USED',
+  'HEDGE_SENT',
+] as const;
 
 export interface Event {
   /** Wall clock of the host, `2026-11-21T05:44:29.123Z`. */

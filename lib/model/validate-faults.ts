@@ -1,5 +1,5 @@
 import { parseCallee } from './callee';
-import { instanceName } from './contract';
+import { instanceNames } from './contract';
 import { nearest } from './nearest';
 import type { WrittenRule } from './resolve-faults';
 import { isObject, type Report, show } from './shape';
@@ -56,7 +56,7 @@ export function checkRuleTargets(
     );
   }
   if (!Array.isArray(instances)) return;
-  const names = Array.from({ length: Math.min(1_000, replicas) }, (_, index) => instanceName(service, index + 1));
+  const names = instanceNames(service, Math.min(1_000, replicas));
   for (const [index, instance] of instances.entries()) {
     if (typeof instance !== 'string' || names.includes(instance)) continue;
     report(`${where}.instances[${index}]`, `${service} has no instance ${show(instance)}`, suggest(instance, names));

@@ -1,6 +1,5 @@
 import { CLIENT_SERVICE } from '../../model/contract';
-import type { Event } from '../../model/event';
-import { isDecision } from './span/check-decisions';
+import { DECISION_KINDS, type Event, type EventKind } from '../../model/event';
 
 /** One connection of an attempt: REQUEST_SENT and what became of it, either of which may be missing. */
 export interface Connection {
@@ -79,6 +78,8 @@ export function flowRecord(traceId: string, events: Iterable<Event>): FlowRecord
   return { traceId, spans, client };
 }
 
+const DECISIONS: ReadonlySet<EventKind> = new Set(DECISION_KINDS);
+
 function spanRecord(requestId: string, traceId: string, unordered: Event[]): SpanRecord {
   const events = inOrder(unordered);
   const first = events[0] as Event;
@@ -92,7 +93,7 @@ function spanRecord(requestId: string, traceId: string, unordered: Event[]): Spa
     if (event.event === 'REQUEST_RECEIVED') received ??= event;
     else if (event.event === 'RESULT_PRODUCED') result ??= event;
     else if (event.event === 'FAULT_INJECTED') faults.push(event);
-    else if (isDecision(event)) decisions.push(event);
+    else if (DECISIONS.has(event.event)) decisions.push(event);
     else if (event.step !== undefined) addToCall(calls, event);
     if (event.spanEvents !== undefined) last = event;
   }

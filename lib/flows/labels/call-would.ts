@@ -1,24 +1,11 @@
 import { backoffMs, isTolerated, mayRetry } from '../../model/decisions';
-import type { DrawContext } from '../../model/draw';
-import type { CallStep, SendStep } from '../../model/topology';
-import { type AttemptScene, type AttemptWould, attemptWould } from './attempt-would';
+import { type AttemptWould, attemptWould } from './attempt-would';
+import type { CallScene } from './call-scene';
 import { hedgedWould } from './hedged-would';
 import type { Basis } from './label';
-import { type AttemptEnd, endOf, HEDGE, type LoggedAttempt } from './logged-attempts';
+import { type AttemptEnd, endOf, HEDGE } from './logged-attempts';
 import { FAILED, type Moment, OUT_OF_TIME } from './moment';
 import { weaker } from './would-be';
-
-/** What one repetition of a call is worked out with. */
-export interface CallScene {
-  readonly step: CallStep | SendStep;
-  readonly repetition: number;
-  readonly draws: DrawContext;
-  /** Whether a hedge was sent. */
-  readonly wasHedged: boolean;
-  /** An attempt as it was. */
-  logged(attempt: number): LoggedAttempt | undefined;
-  sceneOf(attempt: number, at: Moment): AttemptScene;
-}
 
 /** What a call would have come to. */
 export interface CallWould {

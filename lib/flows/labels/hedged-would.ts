@@ -1,5 +1,5 @@
 import { type AttemptScene, type AttemptWould, attemptWould, isAttemptTouched, NOT_KNOWN } from './attempt-would';
-import type { CallScene } from './call-would';
+import type { CallScene } from './call-scene';
 import { endOf, HEDGE, type LoggedAttempt } from './logged-attempts';
 import type { Moment } from './moment';
 import { weaker } from './would-be';

@@ -4,7 +4,7 @@ import { explain } from '../departure';
 import { TAIL_CAUSES } from '../lost-tails';
 import { reporter } from '../span/span-report';
 import type { FlowRecord, SpanRecord } from '../span-record';
-import type { FlowContext } from './check-flow';
+import type { FlowContext } from './flow-context';
 
 /** Balancers answer so by themselves when no instance does. */
 const BALANCER_STATUSES: readonly number[] = [502, 503, 504];

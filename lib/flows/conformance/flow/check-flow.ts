@@ -1,31 +1,15 @@
-import type { Event } from '../../../model/event';
-import type { Findings } from '../departure';
-import type { LostTails } from '../lost-tails';
-import { checkSpan, type SpanContext } from '../span/check-span';
+import { checkSpan } from '../span/check-span';
 import { isAccepted } from '../span/check-unworked';
+import type { SpanContext } from '../span/span-context';
 import type { FlowRecord, SpanRecord } from '../span-record';
-import type { Topologies } from '../topologies';
 import { checkClient } from './check-client';
 import { checkPair, checkUnsent } from './check-pair';
 import { checkQueued, isQueued } from './check-queued';
 import { beginsFlow, checkRoot, overlayOf } from './check-root';
 import { deadlines } from './deadlines';
+import type { FlowContext } from './flow-context';
 import { flowKey } from './flow-key';
 import { pairKey, type RequestsSent, requestsSent, type Sent } from './requests-sent';
-
-/** What the check must know beside a flow's own events. */
-export interface FlowContext {
-  readonly topologies: Topologies;
-  /** Why the tail of a process's or an instance's log may be missing without a word, and undefined where nothing may. */
-  readonly tails: LostTails;
-  /** False while the run has no end record: what has not ended yet is not held against it. */
-  readonly finished: boolean;
-  /** Whether a client's events belong to every flow: not for requests outside of a run. */
-  readonly hasClient: boolean;
-  /** Whether the wall clock of the event's process was not true then. */
-  readonly clockMoved: (event: Event) => boolean;
-  readonly findings: Findings;
-}
 
 /**
  * Checks one flow: its beginning, each span by itself, each request sent against the span that handled it, and the

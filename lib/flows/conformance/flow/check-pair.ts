@@ -4,7 +4,7 @@ import { loggedCause } from '../logged-causes';
 import { TAIL_CAUSES } from '../lost-tails';
 import { reporter } from '../span/span-report';
 import type { SpanRecord } from '../span-record';
-import type { FlowContext } from './check-flow';
+import type { FlowContext } from './flow-context';
 import type { RequestsSent, Sent } from './requests-sent';
 
 /** A request sent, held against the span that handled it. */

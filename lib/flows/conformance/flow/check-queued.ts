@@ -3,7 +3,7 @@ import { TAIL_CAUSES } from '../lost-tails';
 import { isAccepted } from '../span/check-unworked';
 import { reporter } from '../span/span-report';
 import type { FlowRecord, SpanRecord } from '../span-record';
-import type { FlowContext } from './check-flow';
+import type { FlowContext } from './flow-context';
 
 /** Whether the span is the work of a `send` that another span of the flow accepted. */
 export function isQueued(span: SpanRecord, { spans }: FlowRecord): boolean {

@@ -4,7 +4,7 @@ import { explain } from '../departure';
 import { TAIL_CAUSES } from '../lost-tails';
 import { reporter } from '../span/span-report';
 import type { FlowRecord, SpanRecord } from '../span-record';
-import type { FlowContext } from './check-flow';
+import type { FlowContext } from './flow-context';
 
 /** A span without a caller among the spans: the flow's beginning, or one whose caller's log is lost. */
 export function checkRoot(

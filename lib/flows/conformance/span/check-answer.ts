@@ -1,7 +1,7 @@
 import { explain } from '../departure';
 import type { SpanRecord } from '../span-record';
 import type { StepsVerdict } from '../steps/check-steps';
-import type { SpanContext } from './check-span';
+import type { SpanContext } from './span-context';
 import { elapsedMs, type Report } from './span-report';
 
 /** Timers fire up to a millisecond early, and what is left is handed on in whole milliseconds. */

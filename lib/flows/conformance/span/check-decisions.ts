@@ -108,10 +108,6 @@ function elapsedMs({ received }: SpanRecord, { monotonicUs }: Event): number {
   return received ? (monotonicUs - received.monotonicUs) / 1_000 : Number.POSITIVE_INFINITY;
 }
 
-export function isDecision(event: Event): boolean {
-  return Object.hasOwn(SETTINGS, event.event);
-}
-
 const steps = new WeakMap<Endpoint, Map<string, Outgoing>>();
 
 function stepOf({ step }: Event, endpoint: Endpoint): Outgoing | undefined {

@@ -2,37 +2,18 @@ import { ITINERARY_ENDPOINT } from '../../../model/contract';
 import { parseHash } from '../../../model/draw';
 import type { FaultRule } from '../../../model/fault';
 import { itineraryAsEndpoint } from '../../../model/itinerary-steps';
-import type { OverlayRule } from '../../../model/overlay';
-import { explain, type Findings } from '../departure';
-import type { FlowKey } from '../flow/flow-key';
+import { explain } from '../departure';
 import { loggedCause } from '../logged-causes';
-import type { LostTail } from '../lost-tails';
 import type { SpanRecord } from '../span-record';
 import { checkSteps } from '../steps/check-steps';
 import type { StepsContext } from '../steps/walk';
-import type { Described, Topologies } from '../topologies';
+import type { Described } from '../topologies';
 import { checkAnswer, wasOutOfTime } from './check-answer';
 import { checkDecisions } from './check-decisions';
 import { checkAccepted, checkRefused, isAccepted } from './check-unworked';
 import { checkComplete, checkCourse, checkKey } from './check-whole';
+import type { SpanContext } from './span-context';
 import { type Report, reporter } from './span-report';
-
-export interface SpanContext {
-  readonly topologies: Topologies;
-  readonly findings: Findings;
-  /** The flow's. */
-  readonly key: FlowKey;
-  /** Time that the span had, as its caller's events tell it; undefined where they are lost. */
-  readonly deadlineMs: number | undefined;
-  /** Why the span may end without a word. */
-  readonly cutBy: LostTail | undefined;
-  /** Rules that the flow brought along; undefined where that is not known: their faults are then taken as logged. */
-  readonly overlay: readonly OverlayRule[] | undefined;
-  /** Whether the caller asked for a `send`; undefined where that is not known. */
-  readonly asked: 'call' | 'send' | undefined;
-  /** Its times are not those by which the node judged when rules begin and end. */
-  readonly clockMoved: boolean;
-}
 
 /** Checks what one service did for one request: its completeness, its key, its steps, and its answer. */
 export function checkSpan(span: SpanRecord, context: SpanContext): void {

@@ -1,7 +1,7 @@
 import { explain } from '../departure';
 import { loggedCause } from '../logged-causes';
 import type { SpanRecord } from '../span-record';
-import type { SpanContext } from './check-span';
+import type { SpanContext } from './span-context';
 import type { Report } from './span-report';
 
 /** A request that was refused before any step: the status fits the cause, and nothing ran. */

@@ -1,7 +1,7 @@
 import { explain } from '../departure';
 import { TAIL_CAUSES } from '../lost-tails';
 import type { SpanRecord } from '../span-record';
-import type { SpanContext } from './check-span';
+import type { SpanContext } from './span-context';
 import type { Report } from './span-report';
 
 /** Whether all of the span is there, or what cut it short is known. */
