@@ -24,7 +24,7 @@ import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
 import { isWhole } from './span-facts';
 import type { CallNode, FlowNode, SpanNode } from './span-node';
-import { callDurationMs, elapsedMs, firstEvent, selfMs } from './span-times';
+import { callDurationMs, elapsedMs, firstEvent, selfMs, startMillis, unseenMs } from './span-times';
 import { flowDurationMs, flowStatus } from './statistics';
 
 /** What turns numbers back into texts. */
@@ -40,15 +40,14 @@ export interface Describing {
 /** A flow while it is described. */
 interface Within extends Describing {
   readonly placement: Placement;
-  /** Where the flow starts. */
-  readonly origin: number;
+  readonly origin: Frame;
   readonly orders: ReadonlyMap<SpanNode, 'proved' | 'within-clock-error'>;
 }
 
 /** Timestamps are whole milliseconds, rounded down: a receipt may seem so much earlier than its sending. */
 const ROUNDING_MS = 1;
 
-/** A span that others are placed by: its first event, and where that stands in the flow. */
+/** A span that others are placed by: its first event that was found, and where that stands in the flow. */
 interface Frame {
   readonly start: number;
   readonly offsetMs: number;
@@ -60,6 +59,7 @@ export function describeFlow(flow: FlowNode, describing: Describing): Flow {
   const { words } = table;
   const { root, client } = flow;
   const start = firstEvent(table, root);
+  const startMs = startMillis(table, root);
   const placement = placeFlow(flow, table, clocks);
   const ordered = orderings(flow, table, placement, clocks);
   const orders = new Map<SpanNode, 'proved' | 'within-clock-error'>();
@@ -68,21 +68,21 @@ export function describeFlow(flow: FlowNode, describing: Describing): Flow {
     if (proof === null) orders.set(second.span, 'within-clock-error');
     else if (!orders.has(second.span)) orders.set(second.span, 'proved');
   }
-  const context = { ...describing, placement, origin: start, orders };
+  const context = { ...describing, placement, origin: { start, offsetMs: unseenMs(table, root) }, orders };
   const traceId = hexOf(words, root.record + WORD.TRACE, 4);
   const clientCall = client?.calls[0];
   const key = keyOf(flow, words);
   const described: Flow = {
     traceId,
     key: key ?? traceId,
-    startTime: isoTime(wallMillis(words, start)),
+    startTime: isoTime(startMs),
     durationMs: known(flowDurationMs(flow, table)),
     status: flowStatus(flow) || null,
     complete: flow.complete,
     warnings: flow.warnings.map(({ text }) => text),
     client: clientCall ? describeCall(clientCall, context, clientOffset(clientCall, flow, context), null) : null,
     root: describeSpan(root, context, 0),
-    orphans: flow.orphans.map((orphan) => describeSpan(orphan, context, placement.offsetMs(firstEvent(table, orphan)))),
+    orphans: flow.orphans.map((orphan) => describeSpan(orphan, context, startOffset(orphan, context))),
     orderings: ordered.map((ordering) => describeOrdering(ordering, describing)),
   };
   const isDoubtful = key === undefined || flow.warnings.some(({ kind }) => kind === 'second-root' || kind === 'cycle');
@@ -95,15 +95,15 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
   const order = orders.get(span);
   const { words } = table;
   const start = firstEvent(table, span);
-  const frame = { start, offsetMs };
+  const frame = { start, offsetMs: offsetMs + unseenMs(table, span) };
   return {
     ...(span.inferred ? inferredIdentity(span, context) : identity(span, context)),
     process: processes[span.origin]?.process ?? null,
     via: span.received >= 0 ? (VIA_NAMES[viaOf(words[span.received] as number)] ?? null) : null,
-    startTime: isoTime(wallMillis(words, start)),
+    startTime: isoTime(startMillis(table, span)),
     host: span.inferred ? null : (clocks.domains.domains[clocks.domains.domainOf(span.origin)]?.name ?? null),
     offsetMs: round(offsetMs),
-    correctionMs: span.inferred ? 0 : correctionOf(start, offsetMs, context),
+    correctionMs: span.inferred ? 0 : correctionOf(frame, context),
     ...(uncertaintyMs !== null && { uncertaintyMs }),
     ...(order && { order }),
     durationMs: known(span.durationMs),
@@ -239,23 +239,23 @@ const LOST_CALL = {
  * and its answer; it is then moved just so far.
  */
 function placed(child: SpanNode, context: Within, caller: Frame, earliest: number, latest: number): Span {
-  const { table, placement } = context;
+  const { table } = context;
   if (child.inferred) return describeSpan(child, context, earliest);
   const first = firstEvent(table, child);
   // Within a process its monotonic clock tells, as it does for the calls.
   const sameProcess = table.words[first + WORD.ORIGIN] === table.words[caller.start + WORD.ORIGIN];
-  const own = sameProcess ? caller.offsetMs + elapsedMs(table, caller.start, first) : placement.offsetMs(first);
+  const unseen = unseenMs(table, child);
+  const own = sameProcess
+    ? caller.offsetMs + elapsedMs(table, caller.start, first) - unseen
+    : startOffset(child, context);
   const answered = kindOf(table.words[child.ended] ?? 0) === KIND.RESPONSE_SENT;
   // Bars are as long as their process measured; a clock that runs fast must not draw one past its answer's receipt.
-  const ends =
-    answered && child.received >= 0
-      ? Math.max(elapsedMs(table, child.received, child.ended), child.durationMs || 0)
-      : 0;
+  const ends = answered ? Math.max(unseen + elapsedMs(table, first, child.ended), child.durationMs || 0) : 0;
   return describeSpan(child, context, Math.max(earliest, Math.min(own, latest - ends)));
 }
 
 /** Up to the timestamps' rounding a difference to the hosts' own clocks is no correction worth a word. */
-function correctionOf(record: number, offsetMs: number, { table, clocks, origin }: Within): number {
+function correctionOf({ start, offsetMs }: Frame, { table, clocks, origin }: Within): number {
   const { words, floats } = table;
   const hostTime = (event: number): number =>
     clocks.hostTime(
@@ -263,7 +263,7 @@ function correctionOf(record: number, offsetMs: number, { table, clocks, origin 
       floats[(event + WORD.MONOTONIC) >> 1] as number,
       wallMillis(words, event),
     );
-  const correction = offsetMs - (hostTime(record) - hostTime(origin));
+  const correction = offsetMs - origin.offsetMs - (hostTime(start) - hostTime(origin.start));
   return Math.abs(correction) <= ROUNDING_MS ? 0 : round(correction);
 }
 
@@ -277,19 +277,28 @@ function describeOrdering({ first, second, apartMs, boundMs, proof }: NodeOrderi
   return { first: event(first), second: event(second), apartMs: round(apartMs), boundMs: bounded(boundMs), proof };
 }
 
-function callOffset({ sent, ended, child }: CallNode, { start, offsetMs }: Frame, context: Within): number {
-  const { table, placement } = context;
+/** Of an attempt whose sending is lost its end tells, by the duration that it bears. */
+function callOffset(call: CallNode, { start, offsetMs }: Frame, context: Within): number {
+  const { table } = context;
+  const { sent, ended, child } = call;
   if (sent >= 0) return offsetMs + Math.max(0, elapsedMs(table, start, sent));
-  if (ended >= 0) return offsetMs + Math.max(0, elapsedMs(table, start, ended));
+  if (ended >= 0) return offsetMs + elapsedMs(table, start, ended) - (callDurationMs(table, call) || 0);
   if (!child || child.inferred) return offsetMs;
-  return Math.max(offsetMs, placement.offsetMs(firstEvent(table, child)));
+  return Math.max(offsetMs, startOffset(child, context));
+}
+
+/** Where a span's beginning stands by its host's clock, also where its event is lost and its end tells of it. */
+function startOffset(span: SpanNode, { table, placement }: Within): number {
+  return placement.offsetMs(firstEvent(table, span)) - unseenMs(table, span);
 }
 
 /** The client sent before the root received, and had its answer after the root's end. */
 function clientOffset(call: CallNode, { root, client }: FlowNode, { table, placement }: Within): number {
-  if (client === root || call.sent < 0) return 0;
-  const earliest = (root.durationMs || 0) - (callDurationMs(table, call) || Number.POSITIVE_INFINITY);
-  return Math.min(0, Math.max(earliest, placement.offsetMs(call.sent)));
+  if (client === root || (call.sent < 0 && call.ended < 0)) return 0;
+  const durationMs = callDurationMs(table, call);
+  const earliest = (root.durationMs || 0) - (durationMs || Number.POSITIVE_INFINITY);
+  const own = call.sent >= 0 ? placement.offsetMs(call.sent) : placement.offsetMs(call.ended) - durationMs;
+  return Math.min(0, Math.max(earliest, own || 0));
 }
 
 /** By the caller's sequence; attempts without an event of their own last, as their callees began. */

@@ -4,7 +4,7 @@ import { ADHOC_RUN } from '../model/run-id';
 import { clockGatherer, type RunClocks } from './clocks/run-clocks';
 import type { RunKnowledge } from './completeness';
 import { describeFlow } from './describe-flow';
-import { hexOf, WORD, wallMillis } from './event-record';
+import { hexOf, WORD } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
 import type { Expectation } from './inference/expectation';
@@ -13,7 +13,7 @@ import { lastNumbers, type ProcessLoss, processLosses } from './process-losses';
 import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './read-events';
 import { type FlowBatch, rebuildFlows } from './rebuild-flows';
 import type { FlowNode } from './span-node';
-import { firstEvent } from './span-times';
+import { startMillis } from './span-times';
 
 /** What a run is read from; `LogSource` of `lib/logs` is one. */
 export interface RunSource extends RunLogs {
@@ -82,7 +82,7 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
       const { sinceMs } = source;
       if (sinceMs === null) yield { part, table, flows };
       else {
-        const late = flows.filter(({ root }) => wallMillis(table.words, firstEvent(table, root)) >= sinceMs);
+        const late = flows.filter(({ root }) => startMillis(table, root) >= sinceMs);
         yield { part, table, flows: late };
       }
     }

@@ -1,12 +1,12 @@
 import { assembleFlows } from './assemble-flows';
 import { judgeCompleteness, type RunKnowledge } from './completeness';
 import { markCriticalPath } from './critical-path';
-import { WORD, wallMillis } from './event-record';
+import { WORD } from './event-record';
 import type { EventStore } from './event-store';
 import { groupingMemory, groupSpans, type SpanTable } from './group-spans';
 import { pairReceipts } from './pair-receipts';
 import type { FlowNode } from './span-node';
-import { firstEvent } from './span-times';
+import { startMillis } from './span-times';
 
 /** The flows of one part of the run's records, by start. */
 export interface FlowBatch {
@@ -46,7 +46,7 @@ export function* rebuildFlows(store: EventStore, run: RunKnowledge, only?: Reado
 
 function sortByStart(flows: readonly FlowNode[], table: SpanTable): readonly FlowNode[] {
   const { words } = table;
-  const starts = Float64Array.from(flows, ({ root }) => wallMillis(words, firstEvent(table, root)));
+  const starts = Float64Array.from(flows, ({ root }) => startMillis(table, root));
   if (starts.every((start, index) => index === 0 || (starts[index - 1] as number) < start)) return flows;
   const sequence = (index: number): number => words[(flows[index] as FlowNode).root.record + WORD.SEQ] as number;
   const order = Int32Array.from(flows.keys()).sort(

@@ -4,7 +4,7 @@ import { type ClocksSummary, clockSummary } from './clocks/clock-summary';
 import { type Concurrency, concurrency } from './concurrency/concurrency';
 import { declaredInstances } from './declared-instances';
 import { describeFlow } from './describe-flow';
-import { hexOf, WORD, wallMillis } from './event-record';
+import { hexOf, WORD } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
 import { type IrregularSummary, irregularSummaries } from './irregular-lines';
@@ -12,7 +12,7 @@ import { type AbsentHost, absentWarnings, count, lineWarnings, lossWarnings, typ
 import type { LossTimes } from './lost-stretches';
 import type { Run } from './read-run';
 import type { FlowNode, FlowWarning, SpanNode } from './span-node';
-import { firstEvent } from './span-times';
+import { startMillis } from './span-times';
 import { flowDurationMs, hasFailed, type Statistics, statistics } from './statistics';
 
 /** A run in short. */
@@ -98,7 +98,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
       progress.add(flow, table);
       if (flow.client) found += 1;
       const durationMs = flowDurationMs(flow, table) || 0;
-      const startedAt = wallMillis(table.words, firstEvent(table, flow.root));
+      const startedAt = startMillis(table, flow.root);
       start = Math.min(start, startedAt);
       end = Math.max(end, startedAt + durationMs);
       for (const kind of new Set(flow.warnings.map((warning) => warning.kind))) {

@@ -27,10 +27,48 @@ export function firstEvent({ words }: Records, span: SpanNode): number {
   return first;
 }
 
+/**
+ * How long before its first event that was found a span began: 0 where that is its beginning. A beginning that is lost is
+ * told by the duration that later events bear; without any (`knowsStart` is false) it was at least so long before.
+ */
+export function unseenMs(records: Records, span: SpanNode): number {
+  if (span.received >= 0 || span.inferred || span.isClient) return 0;
+  const first = firstEvent(records, span);
+  const toldBy = endWithDuration(records, span);
+  if (toldBy >= 0) return Math.max(0, durationAt(records, toldBy) - elapsedMs(records, first, toldBy));
+  let unseen = 0;
+  for (const call of span.calls) {
+    if (call.ended < 0) continue;
+    const sentBefore = callDurationMs(records, call) - elapsedMs(records, first, call.ended);
+    if (sentBefore > unseen) unseen = sentBefore;
+  }
+  return unseen;
+}
+
+/** Whether it is known when a span began. */
+export function knowsStart(records: Records, span: SpanNode): boolean {
+  return span.received >= 0 || endWithDuration(records, span) >= 0;
+}
+
+/** An event at the span's end that bears its duration; -1 where there is none. */
+function endWithDuration(records: Records, { ended, result }: SpanNode): number {
+  return [ended, result].find((end) => end >= 0 && !Number.isNaN(durationAt(records, end))) ?? -1;
+}
+
+function durationAt({ floats }: Records, record: number): number {
+  return floats[(record + WORD.DURATION) >> 1] as number;
+}
+
+/** When a span began, by its host's wall clock, in milliseconds since 1970: its first event where nothing tells more. */
+export function startMillis(records: Records, span: SpanNode): number {
+  const firstMs = wallMillis(records.words, firstEvent(records, span));
+  return firstMs - unseenMs(records, span);
+}
+
 /** How long an attempt took, as its sender measured it; NaN where that is unknown. */
 export function callDurationMs(records: Records, { sent, ended }: CallNode): number {
   if (ended < 0) return Number.NaN;
-  const logged = records.floats[(ended + WORD.DURATION) >> 1] as number;
+  const logged = durationAt(records, ended);
   if (!Number.isNaN(logged)) return logged;
   return sent >= 0 ? elapsedMs(records, sent, ended) : Number.NaN;
 }

@@ -2,7 +2,7 @@ import { byHybridClock } from '../clock-order';
 import { KIND, kindOf, WORD } from '../event-record';
 import type { SpanTable } from '../group-spans';
 import type { FlowNode, SpanNode } from '../span-node';
-import { firstEvent } from '../span-times';
+import { firstEvent, knowsStart, unseenMs } from '../span-times';
 import type { Placement } from './place-flow';
 import { eachSpan, type RunClocks } from './run-clocks';
 
@@ -11,6 +11,9 @@ export interface SpanEvent {
   readonly span: SpanNode;
   readonly at: 'start' | 'end';
   readonly record: number;
+  /** How long before the record it was, where the beginning itself is lost; at least so long where `isKnown` is false. */
+  readonly unseenMs: number;
+  readonly isKnown: boolean;
 }
 
 /** Two events of different hosts, the first of which is shown before the second. */
@@ -44,21 +47,20 @@ export function orderings(
   for (const top of [flow.root, ...flow.orphans]) {
     eachSpan(top, (span) => {
       if (!span.inferred && !span.isClient) {
-        events.push({ span, at: 'start', record: firstEvent(table, span) });
-        if (span.ended >= 0) events.push({ span, at: 'end', record: span.ended });
+        events.push(startOf(span, table));
+        if (span.ended >= 0) events.push({ span, at: 'end', record: span.ended, unseenMs: 0, isKnown: true });
       }
       const children = [...span.calls.flatMap(({ child }) => child ?? []), ...span.queued].filter((c) => !c.inferred);
-      if (children.length > 1) {
-        siblings.push(children.map((child) => ({ span: child, at: 'start', record: firstEvent(table, child) })));
-      }
+      if (children.length > 1) siblings.push(children.map((child) => startOf(child, table)));
     });
   }
   const compare = byHybridClock(words);
   const cause = (a: SpanEvent, b: SpanEvent): number => (precedes(a, b, words) ? -1 : precedes(b, a, words) ? 1 : 0);
   const found: NodeOrdering[] = [];
   const seen = new Set<number>();
+  const offsetMs = ({ record, unseenMs: before }: SpanEvent): number => placement.offsetMs(record) - before;
   const neighbours = (list: readonly SpanEvent[]): void => {
-    const placed = list.map((event) => ({ event, offsetMs: placement.offsetMs(event.record) }));
+    const placed = list.map((event) => ({ event, offsetMs: offsetMs(event) }));
     placed.sort(
       (a, b) => a.offsetMs - b.offsetMs || cause(a.event, b.event) || compare(a.event.record, b.event.record),
     );
@@ -69,15 +71,16 @@ export function orderings(
       if (hostOf(first) === hostOf(second) || seen.has(pair)) continue;
       seen.add(pair);
       const [a, b] = [placement.likely(first.record), placement.likely(second.record)];
-      const apartMs = b.offsetMs - a.offsetMs;
+      const apartMs = b.offsetMs - second.unseenMs - (a.offsetMs - first.unseenMs);
       const boundMs = a.boundMs + b.boundMs;
-      const proof = precedes(first, second, words) ? 'causal' : apartMs > boundMs ? 'apart' : null;
+      // What began at an unknown time began before it was first seen: it may be the first of two, and not the second.
+      const isApart = apartMs > boundMs && second.isKnown;
+      const proof = precedes(first, second, words) ? 'causal' : isApart ? 'apart' : null;
       found.push({ first, second, apartMs, boundMs, proof });
     }
   };
   neighbours(events);
   for (const list of siblings) neighbours(list);
-  const offsetMs = ({ record }: SpanEvent): number => placement.offsetMs(record);
   return found.sort(
     (a, b) =>
       offsetMs(a.first) - offsetMs(b.first) ||
@@ -85,6 +88,11 @@ export function orderings(
       compare(a.first.record, b.first.record) ||
       compare(a.second.record, b.second.record),
   );
+}
+
+function startOf(span: SpanNode, table: SpanTable): SpanEvent {
+  const isKnown = knowsStart(table, span);
+  return { span, at: 'start', record: firstEvent(table, span), unseenMs: unseenMs(table, span), isKnown };
 }
 
 /**

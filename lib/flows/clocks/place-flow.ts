@@ -1,7 +1,7 @@
 import { WORD, wallMillis } from '../event-record';
 import type { SpanTable } from '../group-spans';
 import type { FlowNode } from '../span-node';
-import { firstEvent } from '../span-times';
+import { firstEvent, unseenMs } from '../span-times';
 import { type DifferenceConstraint, solveRanges } from './difference-constraints';
 import { type AxisTime, eachSpan, pairsOf, type RunClocks } from './run-clocks';
 
@@ -65,8 +65,9 @@ export function placeFlow(flow: FlowNode, table: Records, clocks: RunClocks): Pl
   );
   const shiftOf = (process: number): number => hostShift(domains.domainOf(process)) + processShift(process);
   const shown = (record: number): number => axisTime(record).atMs + shiftOf(originOf(record));
-  const startAt = shown(start);
-  const likelyStart = axisTime(start).likelyMs;
+  const unseen = unseenMs(table, flow.root);
+  const startAt = shown(start) - unseen;
+  const likelyStart = axisTime(start).likelyMs - unseen;
   return {
     offsetMs: (record) => shown(record) - startAt,
     likely: (record) => {

@@ -4,6 +4,7 @@ import type { Call, Flow, Span } from '../flow';
 import { ACCEPTED, type Accepting, acceptingOf, isSend } from './accepting';
 import { type Expectation, expectationOf, type Hop, type KeyExpectation, type Located } from './expectation';
 import { expectedCalls } from './expected-calls';
+import { keepCausalOrder } from './keep-causal-order';
 
 /**
  * Adds to a flow with lost events the requests that its topology proves, though neither they nor their callers left a
@@ -35,6 +36,7 @@ export function inferExpected(flow: Flow, expectation: Expectation): Flow {
   for (const top of [draft.root, ...draft.orphans]) {
     addImplied(top, top.status, known);
     nameParents(top);
+    keepCausalOrder(top);
   }
   const inferred = countInferred(draft) - before;
   if (inferred > 0) {
@@ -43,7 +45,8 @@ export function inferExpected(flow: Flow, expectation: Expectation): Flow {
   return draft;
 }
 
-type Draft<T> = T extends object ? { -readonly [K in keyof T]: Draft<T[K]> } : T;
+/** What may be changed, though its readers may not. */
+export type Draft<T> = T extends object ? { -readonly [K in keyof T]: Draft<T[K]> } : T;
 
 interface Known extends KeyExpectation {
   /** Inferred requests whose id a request below them told. */

@@ -1,6 +1,5 @@
 import { clockGatherer, eachSpan, type RunClocks } from '../clocks/run-clocks';
 import { describeFlow } from '../describe-flow';
-import { wallMillis } from '../event-record';
 import type { Flow } from '../flow';
 import type { SpanTable } from '../group-spans';
 import { processLosses } from '../process-losses';
@@ -9,7 +8,7 @@ import { knowledgeOf, type RunSource } from '../read-run';
 import { type FlowBatch, rebuildFlows } from '../rebuild-flows';
 import { wasReceived, wasRefused } from '../span-facts';
 import type { FlowNode } from '../span-node';
-import { firstEvent } from '../span-times';
+import { startMillis } from '../span-times';
 import { flowDurationMs, hasFailed } from '../statistics';
 import { liveStore, type WaitingTrace } from './live-store';
 
@@ -85,7 +84,7 @@ export function liveFlows({ run, waitMs, sinceMs, clock, mostWaiting = 100_000 }
     const { table } = batch;
     return {
       failed: hasFailed(flow),
-      startMs: wallMillis(table.words, firstEvent(table, flow.root)),
+      startMs: startMillis(table, flow.root),
       durationMs: flowDurationMs(flow, table),
       givenUp,
       hasClient: flow.client !== null,

@@ -4,6 +4,7 @@ import type { Flow, OrderedEvent, Span } from '../../../../lib/flows/flow';
 import { readRun } from '../../../../lib/flows/read-run';
 import { resolve } from '../../../../lib/model/resolve';
 import { topology } from '../../../../lib/model/spec';
+import { loseLines } from '../../../support/distort';
 import { type Simulation, type SimulationOptions, simulate, type TrueSpan } from '../../../support/simulate';
 import type { HostClock } from '../../../support/simulated-log';
 import { memorySource } from '../memory-source';
@@ -73,6 +74,62 @@ test('an ordering that is called proved is the true one, and clock errors are as
     { numRuns: 12 },
   );
   t.true(causal > 100 && apart > 100 && doubtful > 0, `${causal} causal, ${apart} apart, ${doubtful} in doubt`);
+});
+
+test('where lines are lost, nothing is said to have begun after what it began before', async (t) => {
+  let told = 0;
+  for (const [index, share] of [0.05, 0.2, 0.5].entries()) {
+    const wrong = {
+      'catalog-1': { offsetMs: 900, source: 'unknown' },
+      'cart-1': { offsetMs: -40, source: 'unknown' },
+    } as const;
+    const options = {
+      topology: STORE,
+      requests: 200,
+      rate: 20,
+      hostOf: (instance: string) => instance,
+      seed: index + 1,
+    };
+    const simulation = simulate({ ...options, clocks: wrong, networkMs: () => 0.5 });
+    const { run, manifest } = simulation;
+    const timeOf = trueTimes(simulation);
+    const left = await readRun(memorySource({ run, files: loseLines(simulation, share, 7), manifest }));
+    for (const { orderings } of left.flows()) {
+      for (const { first, second, proof } of orderings) {
+        if (proof === null) continue;
+        told += 1;
+        const truly = timeOf(second) - timeOf(first);
+        t.true(
+          truly >= -WRITING_MS,
+          `${proof}: ${first.instance} ${first.at}, ${second.instance} ${second.at}: ${truly}`,
+        );
+      }
+    }
+  }
+  t.true(told > 500, `${told}`);
+});
+
+test('a beginning that is lost is shown where the end and the duration put it', async (t) => {
+  const { run, files, manifest } = simulate({ topology: STORE, requests: 60, hostOf: (instance) => instance });
+  const without = Array.from(files, ([file, lines]) => {
+    const kept = lines.filter((line) => !(line.includes('"event":"REQUEST_RECEIVED"') && file.startsWith('cart')));
+    return [file, kept] as const;
+  });
+  const whole = new Map<string, Span>();
+  for (const { root } of (await readRun(memorySource({ run, files, manifest }))).flows()) {
+    for (const span of spansOf(root)) whole.set(span.requestId, span);
+  }
+  let compared = 0;
+  for (const { root } of (await readRun(memorySource({ run, files: new Map(without), manifest }))).flows()) {
+    for (const span of spansOf(root)) {
+      const { offsetMs, durationMs, startTime } = whole.get(span.requestId) as Span;
+      t.is(span.durationMs, durationMs);
+      t.true(Math.abs(span.offsetMs - offsetMs) < 0.01, `${span.instance} ${span.offsetMs}, truly ${offsetMs}`);
+      t.true(Math.abs(Date.parse(span.startTime) - Date.parse(startTime)) <= 1);
+      if (span.service === 'cart') compared += 1;
+    }
+  }
+  t.true(compared > 50);
 });
 
 function spansOf(span: Span): readonly Span[] {
