@@ -1,5 +1,7 @@
-import type { Flow } from '../flow';
+import type { Flow, Ordering } from '../flow';
 import { type Lanes, lanes } from './lanes';
+import { openOrderings, openOrderingText } from './open-orderings';
+import { orderMark } from './order-mark';
 import type { RunName } from './otlp';
 import { itemFailed, type TraceItem, traceItems } from './trace-item';
 
@@ -8,7 +10,8 @@ import { itemFailed, type TraceItem, traceItems } from './trace-item';
  * https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU.
  *
  * A process is an instance, a thread one of its lanes. Viewers draw the slices of a thread as a stack, so slices of a lane
- * are disjoint or one within the other. Arrows lead from an attempt to the span that answers it, and to queued work.
+ * are disjoint or one within the other. Where the order of a beginning or an end is within the clocks' error, an instant
+ * says with which other one. Arrows lead from an attempt to the span that answers it, and to queued work.
  * Times are microseconds from `baseTime` in `otherData`.
  */
 export function* chrome(flows: Iterable<Flow>, { run, topology }: RunName): Generator<string> {
@@ -59,6 +62,7 @@ function* flowEvents(
   arrows: { next: number },
 ): Generator<object> {
   const slices = new Map<string, Slice>();
+  const open = openOrderings(flow);
   for (const item of traceItems(flow)) {
     let instance = instances.get(item.instance);
     if (!instance) {
@@ -81,6 +85,7 @@ function* flowEvents(
     slices.set(item.spanId, slice);
     yield sliceEvent(flow, slice);
     yield* marks(slice, atMs);
+    yield* orderInstants(slice, open);
     if (parent && item.span) yield* arrow(parent, slice, arrows);
   }
 }
@@ -103,6 +108,7 @@ function sliceEvent({ traceId }: Flow, { item, instance, tid, startUs, endUs }: 
       ...(call?.step && { step: call.step, attempt: call.attempt }),
       ...(span && { startTimeRaw: span.startTime, selfMs: span.selfMs }),
       ...(span?.correctionMs && { correctionMs: span.correctionMs }),
+      ...(span && orderMark(span)),
       ...(endKnown ? {} : { endKnown }),
     },
     ...(itemFailed(item) && { cname: 'terrible' }),
@@ -126,6 +132,18 @@ function* marks({ item, instance: { pid }, tid, startUs, endUs }: Slice, atMs: n
   }
   if (span && error) {
     yield { ...instant, name: error.kind, cat: 'error', ts: endUs, args: { message: error.message } };
+  }
+}
+
+function* orderInstants(
+  { item: { span }, instance: { pid }, tid, startUs, endUs }: Slice,
+  open: ReadonlyMap<string, readonly Ordering[]>,
+): Generator<object> {
+  for (const ordering of open.get(span?.requestId ?? '') ?? []) {
+    const { first, second, apartMs, boundMs } = ordering;
+    const ts = second.at === 'start' ? startUs : endUs;
+    const args = { what: openOrderingText(ordering), with: first.instance, its: first.at, apartMs, boundMs };
+    yield { name: 'order within clock error', cat: 'order', ph: 'i', s: 't', ts, pid, tid, args };
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Flow } from '../flow';
+import type { Flow, Ordering } from '../flow';
+import { openOrderings, openOrderingText } from './open-orderings';
 import { orderMark } from './order-mark';
 import type { RunName } from './otlp';
 import { itemFailed, type TraceItem, traceItems } from './trace-item';
@@ -42,17 +43,24 @@ function traceOf(flow: Flow, run: string, topology: string): unknown {
   };
   const { traceId, warnings } = flow;
   const known = new Set(items.map(({ spanId }) => spanId));
-  const spans = items.map((item) => spanOf(flow, item, processId(item), known));
+  const open = openOrderings(flow);
+  const spans = items.map((item) => spanOf(flow, item, processId(item), known, open.get(item.span?.requestId ?? '')));
   return { traceID: traceId, spans, processes, warnings: warnings.length > 0 ? warnings : null };
 }
 
-function spanOf(flow: Flow, item: TraceItem, processID: string, known: ReadonlySet<string>): unknown {
+function spanOf(
+  flow: Flow,
+  item: TraceItem,
+  processID: string,
+  known: ReadonlySet<string>,
+  open: readonly Ordering[] = [],
+): unknown {
   const { traceId: traceID } = flow;
   const { kind, spanId, parentSpanId, callee, endpoint, startMs, endMs } = item;
   const refType = kind === 'consumer' ? 'FOLLOWS_FROM' : 'CHILD_OF';
   // A parent outside the trace (a foreign caller) would stand as a warning beside every span.
   const hasParent = parentSpanId !== null && known.has(parentSpanId);
-  const warnings = warningsOf(item);
+  const warnings = [...warningsOf(item), ...open.map(openOrderingText)];
   return {
     traceID,
     spanID: spanId,

@@ -1,15 +1,16 @@
-import type { Flow } from '../flow';
+import type { Flow, OrderedEvent, Ordering } from '../flow';
 import { decisionText } from './decision-text';
 import { type FlowStep, flowSteps } from './flow-steps';
-import { orderMark } from './order-mark';
+import { openOrderings, openOrderingText } from './open-orderings';
 
 /** More than fits a page, and what renderers still draw. */
 const MOST_MESSAGES = 400;
+const MOST_CHARACTERS = 120;
 
 /**
  * A flow as a Mermaid sequence diagram: https://mermaid.js.org/syntax/sequenceDiagram.html. Instances are participants;
  * whole arrows are requests, dashed ones answers, crosses failures, open ones `send`s. Notes: faults, what policies
- * decided, what is inferred, and order that is within the clocks' error.
+ * decided, what is inferred, and between which two instances an order is within the clocks' error.
  */
 export function mermaid(flow: Flow): string {
   const steps = flowSteps(flow);
@@ -22,9 +23,10 @@ export function mermaid(flow: Flow): string {
   const id = (name: string | null): string => ids.get(name ?? '') ?? '';
   const lines = ['sequenceDiagram', ...Array.from(ids, ([name, at]) => `  participant ${at} as ${text(name)}`)];
   const received = new Set(steps.flatMap(({ after }) => (after?.kind === 'send' ? [after] : [])));
+  const context = { id, received, open: openOrderings(flow) };
   let messages = 0;
   for (const step of steps) {
-    const told = messages < MOST_MESSAGES ? linesOf(step, id, received) : [];
+    const told = messages < MOST_MESSAGES ? linesOf(step, context) : [];
     messages += 1;
     lines.push(...told.map((line) => `  ${line}`));
   }
@@ -34,21 +36,32 @@ export function mermaid(flow: Flow): string {
   return `${lines.join('\n')}\n`;
 }
 
-function linesOf(step: FlowStep, id: (name: string | null) => string, received: ReadonlySet<FlowStep>): string[] {
+interface Context {
+  readonly id: (name: string | null) => string;
+  /** Sendings that are drawn at their receipt. */
+  readonly received: ReadonlySet<FlowStep>;
+  readonly open: ReadonlyMap<string, readonly Ordering[]>;
+}
+
+function linesOf(step: FlowStep, context: Context): string[] {
+  const { id, received } = context;
   const { kind, instance, peer, span, call, after, fault, decision } = step;
   const own = id(instance);
   switch (kind) {
     case 'send':
-      // A request that was received is drawn at its receipt.
       return received.has(step) ? [] : [`${own}-)${id(peer)}: ${text(`${call?.callee ?? '?'}${retry(step)}`)}`];
     case 'receive': {
       const request = after
         ? [`${id(after.instance)}->>${own}: ${text(`${span?.endpoint ?? '?'}${retry(after)}`)}`]
         : [];
-      return [...request, ...marks(step, own)];
+      return [...request, ...lossNotes(step, own), ...orderNotes(step, 'start', context)];
     }
     case 'work':
-      return [`${own}-)${own}: ${text(`queued ${span?.endpoint ?? '?'}`)}`, ...marks(step, own)];
+      return [
+        `${own}-)${own}: ${text(`queued ${span?.endpoint ?? '?'}`)}`,
+        ...lossNotes(step, own),
+        ...orderNotes(step, 'start', context),
+      ];
     case 'answered':
       return after
         ? [`${id(after.instance)}-->>${own}: ${call?.status}`]
@@ -56,30 +69,35 @@ function linesOf(step: FlowStep, id: (name: string | null) => string, received: 
     case 'failed':
       return [`${own}-x${id(peer)}: ${text(`${call?.error?.kind ?? 'failed'} ${call?.error?.message ?? ''}`)}`];
     case 'done':
-      return [`Note over ${own}: ${text(`work done ${span?.status ?? '?'}`)}`];
+      return [`Note over ${own}: ${text(`work done ${span?.status ?? '?'}`)}`, ...orderNotes(step, 'end', context)];
     case 'fault':
       return [`Note over ${own}: ${text(`fault ${fault?.type ?? '?'}`)}`];
     case 'decision':
       return decision ? [`Note over ${own}: ${text(decisionText(decision))}`] : [];
     case 'answer':
-      return [];
+      return orderNotes(step, 'end', context);
     default:
       return kind satisfies never;
   }
 }
 
-function marks({ span }: FlowStep, own: string): string[] {
-  if (!span) return [];
-  const { order, uncertaintyMs } = orderMark(span);
-  const notes = [
-    ...(span.inferred
-      ? [`inferred from ${span.inferredFrom === 'topology' ? 'the topology' : 'its caller'}`]
-      : span.complete
-        ? []
-        : ['events lost']),
-    ...(order === 'within-clock-error' ? [`order within clock error ${uncertaintyMs ?? ''}`.trim()] : []),
-  ];
-  return notes.map((note) => `Note over ${own}: ${text(note)}`);
+function lossNotes({ span }: FlowStep, own: string): string[] {
+  if (!span || (span.complete && !span.inferred)) return [];
+  const note = span.inferred
+    ? `inferred from ${span.inferredFrom === 'topology' ? 'the topology' : 'its caller'}`
+    : 'events lost';
+  return [`Note over ${own}: ${text(note)}`];
+}
+
+/** Over both instances, where the later one of the two events stands. */
+function orderNotes({ span, instance }: FlowStep, at: OrderedEvent['at'], { id, open }: Context): string[] {
+  const own = id(instance);
+  return (open.get(span?.requestId ?? '') ?? [])
+    .filter(({ second }) => second.at === at)
+    .map((ordering) => {
+      const other = id(ordering.first.instance);
+      return `Note over ${other === '' || other === own ? own : `${other},${own}`}: ${text(openOrderingText(ordering), 2 * MOST_CHARACTERS)}`;
+    });
 }
 
 function retry({ call }: FlowStep): string {
@@ -88,8 +106,8 @@ function retry({ call }: FlowStep): string {
 }
 
 /** Characters that mean something to Mermaid, or to the HTML it makes, stand as its entity codes. */
-function text(raw: string): string {
-  const short = raw.length > 120 ? `${raw.slice(0, 119)}…` : raw;
+function text(raw: string, most = MOST_CHARACTERS): string {
+  const short = raw.length > most ? `${raw.slice(0, most - 1)}…` : raw;
   const escaped = short
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')

@@ -1,4 +1,4 @@
-import type { Call, Flow, Span } from '../flow';
+import type { Call, Flow, OrderedEvent, Span } from '../flow';
 import { orderMark } from '../formats/order-mark';
 import { byteColumn } from './byte-column';
 import { CALL_FLAG, COLUMNS, type Column, FLOW_FLAG, type FlowHead, SPAN_FLAG } from './flow-fields';
@@ -21,6 +21,9 @@ export function encodeFlows(): FlowEncoder {
   const numbers = new Map<string, number>();
   let count = 0;
   let lastStart = 0;
+  /** Numbers of the spans of the flow under way, in the order of the walk. */
+  const walked = new Map<string, number>();
+  let spans = 0;
 
   const text = (value: string | null | undefined): number => {
     if (value === null || value === undefined) return 0;
@@ -67,6 +70,7 @@ export function encodeFlows(): FlowEncoder {
   const addSpan = (span: Span, fromMs: number, flow: Flow): void => {
     const { offsetMs, correctionMs, error, calls, queued } = span;
     const { order, uncertaintyMs } = orderMark(span);
+    walked.set(span.requestId, spans++);
     put('spanService', text(span.service));
     put('spanInstance', text(span.instance));
     put('spanProcess', text(span.process));
@@ -108,12 +112,30 @@ export function encodeFlows(): FlowEncoder {
     for (const child of queued) addSpan(child, offsetMs, flow);
   };
 
+  const addOrderings = ({ orderings }: Flow): void => {
+    const open = orderings.filter(
+      ({ first, second, proof }) => proof === null && walked.has(first.requestId) && walked.has(second.requestId),
+    );
+    const eventNumber = ({ requestId, at }: OrderedEvent): number =>
+      2 * (walked.get(requestId) as number) + (at === 'end' ? 1 : 0);
+    put('flowOrderings', orderings.length);
+    put('flowOpen', open.length);
+    for (const { first, second, apartMs, boundMs } of open) {
+      put('openFirst', eventNumber(first));
+      columns.openSecond.signed(eventNumber(second) - eventNumber(first));
+      columns.openApart.signed(micros(apartMs));
+      duration('openBound', boundMs);
+    }
+  };
+
   return {
     get count() {
       return count;
     },
     add(flow) {
       const startAt = Date.parse(flow.startTime);
+      walked.clear();
+      spans = 0;
       count += 1;
       traceIds.hex(flow.traceId, 32);
       columns.flowStart.signed(startAt - lastStart);
@@ -127,6 +149,7 @@ export function encodeFlows(): FlowEncoder {
       if (flow.client) addCall(flow.client, 0, flow);
       addSpan(flow.root, 0, flow);
       for (const orphan of flow.orphans) addSpan(orphan, 0, flow);
+      addOrderings(flow);
     },
     finish() {
       const parts = [...COLUMNS.map((name) => columns[name]), traceIds, requestIds].map((column) => column.bytes());

@@ -3,6 +3,9 @@
  * order of a walk over the flows: flow, its client's attempt, then spans, each followed by its attempts (each followed by the
  * span that answered) and its queued work. The page reads it back in the same order.
  *
+ * Of the flow's orderings between hosts those follow that nothing proves. An event of one is twice its span's number in that
+ * walk, and 1 more for the span's end; the second is told as the difference to the first.
+ *
  * - texts are numbers in a table of texts, 0 is none; ids are bytes in columns of their own
  * - what may be unknown is one more than its value, 0 is unknown; what may be negative is in zigzag order
  * - times are whole microseconds
@@ -15,6 +18,12 @@ export const COLUMNS = [
   'flowFlags',
   'flowWarnings',
   'flowOrphans',
+  'flowOrderings',
+  'flowOpen',
+  'openFirst',
+  'openSecond',
+  'openApart',
+  'openBound',
   'spanService',
   'spanInstance',
   'spanProcess',
@@ -75,6 +84,22 @@ export interface ReportFlow {
   readonly client: ReportCall | null;
   readonly root: ReportSpan;
   readonly orphans: readonly ReportSpan[];
+  /** How many orderings between hosts the flow has. */
+  readonly orderings: number;
+  /** Those of them that nothing proves, in the flow's order. */
+  readonly open: readonly ReportOrdering[];
+}
+
+export interface ReportOrdering {
+  readonly first: ReportEvent;
+  readonly second: ReportEvent;
+  readonly apartMs: number;
+  readonly boundMs: number | null;
+}
+
+export interface ReportEvent {
+  readonly span: ReportSpan;
+  readonly at: 'start' | 'end';
 }
 
 export interface ReportSpan {

@@ -31,7 +31,7 @@ export function* reportText(
     yield* progressText(report, style);
   }
   if (options.tables !== false || options.clocks) yield* clockText(report.clocks, style, options.clocks ?? false);
-  yield* flows('Flows of the trace', ofTrace, style, options);
+  yield* flows('Flows of the trace', ofTrace, style, { ...options, orders: true });
   yield* flows('Failed', failed, style, options);
   yield* flows('Slowest', slowest, style, options);
 }

@@ -1,9 +1,12 @@
 import type { Call, Flow, Span, SpanDecision } from '../flow';
+import { orderLines } from './order-lines';
 import { cut, millis, paint, printable, type Style } from './style';
 
 export interface WaterfallOptions {
   /** Show each span's raw wall clock, and by how much it was moved. */
   readonly raw?: boolean;
+  /** List the orderings between hosts that nothing proves; else they are counted. @default false */
+  readonly orders?: boolean;
   /** Rows beyond which the rest is counted only. @default 60 */
   readonly rows?: number;
 }
@@ -21,7 +24,7 @@ interface Row {
 export function waterfall(
   flow: Flow,
   style: Style,
-  { raw = false, rows: most = 60 }: WaterfallOptions = {},
+  { raw = false, orders = false, rows: most = 60 }: WaterfallOptions = {},
 ): readonly string[] {
   const rows: Row[] = [];
   spanRows(flow.root, '', '', rows, style, raw);
@@ -43,7 +46,13 @@ export function waterfall(
     const colour = row.bad ? 'red' : row.critical ? 'cyan' : undefined;
     return `${colour ? paint(style, colour, label) : label} ${colour ? paint(style, colour, bar) : bar}${time}${row.bad ? paint(style, 'red', note) : note}`.trimEnd();
   });
-  return [headline(flow, style), ...lines, ...more(rows.length - shown.length), ...warnings(flow, style)];
+  return [
+    headline(flow, style),
+    ...lines,
+    ...more(rows.length - shown.length),
+    ...orderLines(flow, style, orders),
+    ...warnings(flow, style),
+  ];
 }
 
 function headline(flow: Flow, style: Style): string {

@@ -4,6 +4,7 @@ import {
   FLOW_FLAG,
   type FlowHead,
   type ReportCall,
+  type ReportEvent,
   type ReportFlow,
   type ReportSpan,
   SPAN_FLAG,
@@ -46,6 +47,8 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
   const text = (column: number): string | null => texts[next(column) - 1] ?? null;
   const list = (column: number): string[] => times(next(column), () => text(column) ?? '');
   const idsAt = cursors[AT.traceIds] as number;
+  /** Spans of the flow under way, in the order of the walk. */
+  let walked: ReportSpan[] = [];
   const digits = hexDigits(bytes.subarray(idsAt));
   const hex = (column: number, length: number): string => {
     const start = (cursors[column] as number) - idsAt;
@@ -92,7 +95,9 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
     const flags = next(AT.spanFlags);
     const calls = next(AT.spanCalls);
     const queued = next(AT.spanQueued);
-    return {
+    // Numbered as it begins, before those below it.
+    const number = walked.length++;
+    const span: ReportSpan = {
       service: text(AT.spanService) ?? '?',
       instance: text(AT.spanInstance) ?? '?',
       process: text(AT.spanProcess),
@@ -119,10 +124,17 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       calls: times(calls, () => readCall(offsetUs, startAt)),
       queued: times(queued, () => readSpan(offsetUs, startAt)),
     };
+    walked[number] = span;
+    return span;
   };
+  const readEvent = (number: number): ReportEvent => ({
+    span: walked[number >> 1] as ReportSpan,
+    at: number % 2 === 1 ? 'end' : 'start',
+  });
 
   let startAt = 0;
   return times(count, () => {
+    walked = [];
     const traceId = hex(AT.traceIds, 16);
     startAt += signed(AT.flowStart);
     const key = text(AT.flowKey) ?? traceId;
@@ -131,6 +143,8 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
     const flags = next(AT.flowFlags);
     const warnings = list(AT.flowWarnings);
     const orphans = next(AT.flowOrphans);
+    const orderings = next(AT.flowOrderings);
+    const open = next(AT.flowOpen);
     return {
       traceId,
       key,
@@ -142,6 +156,14 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       client: (flags & FLOW_FLAG.client) !== 0 ? readCall(0, startAt) : null,
       root: readSpan(0, startAt),
       orphans: times(orphans, () => readSpan(0, startAt)),
+      orderings,
+      // Last: they name the spans above.
+      open: times(open, () => {
+        const first = next(AT.openFirst);
+        const second = first + signed(AT.openSecond);
+        const apartMs = signed(AT.openApart) / 1000;
+        return { first: readEvent(first), second: readEvent(second), apartMs, boundMs: duration(AT.openBound) };
+      }),
     };
   });
 }

@@ -1,4 +1,4 @@
-import type { ReportCall, ReportFlow, ReportSpan } from '../flow-fields';
+import type { ReportCall, ReportFlow, ReportOrdering, ReportSpan } from '../flow-fields';
 
 /** A line of the waterfall: a span with the attempt that led to it, or an attempt that nobody is known to have received. */
 export interface WaterfallRow {
@@ -16,10 +16,24 @@ export interface WaterfallRow {
   readonly status: string;
   /** What stands beside the name, and is read out. */
   readonly notes: readonly string[];
+  readonly faults: readonly ShownFault[];
+  /** Orderings between hosts that nothing proves, of which the span is either side. */
+  readonly open: readonly ReportOrdering[];
 }
 
-export function waterfallRows({ client, root, orphans }: ReportFlow): WaterfallRow[] {
+export interface ShownFault {
+  readonly name: string;
+  readonly atMs: number;
+  /** All that its event says. */
+  readonly text: string;
+}
+
+/** Of a row whose beginning or end is shown after what it may have come before. */
+export const OPEN_NOTE = '≈ order unproved';
+
+export function waterfallRows({ client, root, orphans, open }: ReportFlow): WaterfallRow[] {
   const rows: WaterfallRow[] = [];
+  const openOf = bySpan(open);
 
   const addAttempt = (call: ReportCall, depth: number, kind: 'attempt' | 'client', place: string): void => {
     const { callee, peer, offsetMs, durationMs, status, error } = call;
@@ -37,11 +51,15 @@ export function waterfallRows({ client, root, orphans }: ReportFlow): WaterfallR
       failed: error !== null || (status ?? 0) >= 400,
       status: error ?? (status === null ? 'no answer' : `${status}`),
       notes: [...(call.sent ? [] : ['never sent']), ...attemptNotes(call)],
+      faults: [],
+      open: [],
     });
   };
 
   const addSpan = (span: ReportSpan, depth: number, kind: WaterfallRow['kind'], call: ReportCall | null): void => {
     const { offsetMs, durationMs, status, error } = span;
+    const faults = span.faults.map((fault) => shownFault(fault, offsetMs));
+    const unproved = openOf.get(span) ?? [];
     rows.push({
       depth,
       kind,
@@ -63,10 +81,12 @@ export function waterfallRows({ client, root, orphans }: ReportFlow): WaterfallR
           : span.complete
             ? []
             : ['events lost']),
-        ...(span.order === 'within-clock-error' ? ['order within clock error'] : []),
-        ...span.faults.map((fault) => `fault ${faultName(fault)}`),
+        ...(unproved.some(({ second }) => second.span === span) ? [OPEN_NOTE] : []),
+        ...faults.map(({ name }) => `fault ${name}`),
         ...span.decisions,
       ],
+      faults,
+      open: unproved,
     });
     for (const each of span.calls) {
       if (each.child) addSpan(each.child, depth + 1, 'span', each);
@@ -86,7 +106,24 @@ function attemptNotes({ attempt, reconnect }: ReportCall): string[] {
   return [...((attempt ?? 1) > 1 ? [`attempt ${attempt}`] : []), ...(reconnect > 0 ? [`reconnect ${reconnect}`] : [])];
 }
 
-function faultName(fault: string): string {
-  const { kind } = JSON.parse(fault) as { kind?: unknown };
-  return typeof kind === 'string' ? kind : 'injected';
+function bySpan(open: readonly ReportOrdering[]): ReadonlyMap<ReportSpan, readonly ReportOrdering[]> {
+  const found = new Map<ReportSpan, ReportOrdering[]>();
+  for (const ordering of open) {
+    for (const { span } of [ordering.first, ordering.second]) {
+      const list = found.get(span);
+      if (list) list.push(ordering);
+      else found.set(span, [ordering]);
+    }
+  }
+  return found;
+}
+
+/** Of other versions any field may be missing. */
+function shownFault(json: string, spanMs: number): ShownFault {
+  const { type, offsetMs, ...fields } = JSON.parse(json) as Readonly<Record<string, unknown>>;
+  const name = typeof type === 'string' ? type : 'injected';
+  const more = Object.entries(fields).map(
+    ([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  );
+  return { name, atMs: typeof offsetMs === 'number' ? offsetMs : spanMs, text: [name, ...more].join(', ') };
 }

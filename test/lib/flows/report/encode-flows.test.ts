@@ -1,11 +1,13 @@
 import test from 'ava';
 import fc from 'fast-check';
-import type { Call, Flow, Span } from '../../../../lib/flows/flow';
+import type { Call, Flow, OrderedEvent, Span } from '../../../../lib/flows/flow';
 import { byteColumn } from '../../../../lib/flows/report/byte-column';
 import { encodeFlows } from '../../../../lib/flows/report/encode-flows';
 import type { ReportCall, ReportFlow, ReportSpan } from '../../../../lib/flows/report/flow-fields';
 import { decodeFlows } from '../../../../lib/flows/report/page/decode-flows';
+import { loadTopology } from '../../../../lib/model/load-topology';
 import { hostileFlow, troubledShop } from '../../../support/sample-flows';
+import { simulatedRun } from '../../../support/simulated-run';
 
 const asCall = (call: Call): ReportCall => {
   const { callee, step, repetition, attempt, reconnect, peer, offsetMs, durationMs, status, bytes, critical } = call;
@@ -51,16 +53,46 @@ const asReport = ({
   client,
   root,
   orphans,
-}: Flow): ReportFlow => ({
-  ...{ traceId, key, durationMs, status, complete, warnings },
-  startAt: Date.parse(startTime),
-  client: client && asCall(client),
-  root: asSpan(root),
-  orphans: orphans.map(asSpan),
-});
+  orderings,
+}: Flow): ReportFlow => {
+  const all = [root, ...orphans].flatMap(spansOf);
+  const event = ({ requestId, at }: OrderedEvent) => ({
+    span: asSpan(all.find((span) => span.requestId === requestId) as Span),
+    at,
+  });
+  return {
+    ...{ traceId, key, durationMs, status, complete, warnings },
+    startAt: Date.parse(startTime),
+    client: client && asCall(client),
+    root: asSpan(root),
+    orphans: orphans.map(asSpan),
+    orderings: orderings.length,
+    open: orderings
+      .filter(({ proof }) => proof === null)
+      .map(({ first, second, apartMs, boundMs }) => ({
+        first: event(first),
+        second: event(second),
+        apartMs: apartMs + 0,
+        boundMs,
+      })),
+  };
+};
+
+const spansOf = (span: Span): readonly Span[] => [
+  span,
+  ...span.calls.flatMap(({ child }) => (child ? spansOf(child) : [])),
+  ...span.queued.flatMap(spansOf),
+];
 
 test('the page reads back exactly what was written', async (t) => {
-  const flows = [...(await troubledShop(200)).flows(), hostileFlow()];
+  const skewed = await simulatedRun({
+    topology: loadTopology('shop'),
+    requests: 60,
+    hostOf: (instance) => instance,
+    clocks: { 'catalog-1': { offsetMs: 50, source: 'unknown' } },
+  });
+  const flows = [...(await troubledShop(200)).flows(), ...skewed.flows(), hostileFlow()];
+  t.true(flows.some(({ orderings }) => orderings.some(({ proof, second }) => proof === null && second.at === 'end')));
   const encoder = encodeFlows();
   for (const flow of flows) encoder.add(flow);
   const { head, bytes } = encoder.finish();

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { explainSlowest } from '../../../../lib/flows/analysis/explain-tail';
-import type { Flow } from '../../../../lib/flows/flow';
+import type { Flow, SpanFault } from '../../../../lib/flows/flow';
 import type { Run } from '../../../../lib/flows/read-run';
 import { reportHtml } from '../../../../lib/flows/report/report-html';
 import { reportRun } from '../../../../lib/flows/run-report';
@@ -223,11 +223,80 @@ inBrowser(title('skewed clocks are reported, and what they leave open is drawn')
   await page.getByRole('button', { name: 'Spans' }).click();
   await page.locator('#row-0').click();
   t.true((await openFlow(page).locator('.bars .doubt').count()) > 0);
-  const marked = await openFlow(page).locator('tr.line', { hasText: 'order within clock error' }).count();
-  t.true(marked > 0);
-  t.is(await openFlow(page).locator('.bars .unproved').count(), marked);
-  t.is(await openFlow(page).locator('tr.line', { hasText: 'may have begun before' }).count(), marked);
+  const id = (await openFlow(page).locator('.facts').textContent()) ?? '';
+  const flow = [...run.flows()].find(({ traceId }) => id.includes(traceId));
+  const open = flow?.orderings.filter(({ proof }) => proof === null) ?? [];
+  t.true(open.length > 0);
+  t.is(
+    await openFlow(page).locator('.bars .unproved').count(),
+    new Set(open.map(({ second }) => `${second.requestId} ${second.at}`)).size,
+  );
+  t.is(
+    await openFlow(page).locator('tr.line', { hasText: 'order unproved' }).count(),
+    new Set(open.map(({ second }) => second.requestId)).size,
+  );
   t.deepEqual(mishaps, []);
+});
+
+inBrowser(title('each order within clock error is told with both events, by pointer, keyboard and list'), async (t) => {
+  const run = await simulatedRun({
+    topology: loadTopology('shop'),
+    requests: 60,
+    hostOf: (instance) => instance,
+    clocks: { 'inventory-1': { offsetMs: 40, source: 'unknown' }, 'orders-1': { offsetMs: -3_000 } },
+  });
+  const flow = [...run.flows()].reduce((most, each) => (openOf(each).length > openOf(most).length ? each : most));
+  const [pair] = openOf(flow);
+  if (!pair) return t.fail('the run has no open ordering');
+  const { page, mishaps } = await show(t, await html(run), {}, `#flow=${flow.traceId}`);
+  const dialog = openFlow(page);
+  t.regex(
+    (await dialog.locator('.orders summary').textContent()) ?? '',
+    new RegExp(`^${openOf(flow).length} of ${flow.orderings.length} orders between hosts`),
+  );
+  await dialog.locator('.orders summary').click();
+  t.is(await dialog.locator('.orders tbody tr').count(), openOf(flow).length);
+  const row = dialog.locator('.orders tbody tr').first();
+  t.regex((await row.textContent()) ?? '', new RegExp(`${pair.first.at} of ${pair.first.instance}.*± `));
+  // The list leads to the waterfall, where the other side is marked, linked and named.
+  await row.locator('button').press('Enter');
+  const focused = await page.evaluate(
+    'document.activeElement.matches("tr.line") && document.activeElement.textContent',
+  );
+  t.true(`${focused}`.includes(pair.first.instance));
+  t.regex(`${focused}`, new RegExp(`the ${pair.second.at} of ${pair.second.instance} .* is not proved`));
+  const partners = dialog.locator('tr.line.partner');
+  t.true((await partners.filter({ hasText: pair.second.instance }).count()) > 0);
+  t.true((await dialog.locator('.links path').count()) > 0);
+  const note = dialog.locator('.order-note');
+  t.true((await note.textContent())?.includes(`${pair.second.instance} `));
+  t.regex((await note.textContent()) ?? '', /is not proved: .* clocks known to ±/);
+  await page.keyboard.press('Home');
+  await dialog.locator('tr.line', { hasText: 'order unproved' }).first().hover();
+  t.true((await partners.count()) > 0);
+  t.deepEqual(mishaps, []);
+});
+
+const openOf = ({ orderings }: Flow) => orderings.filter(({ proof }) => proof === null);
+
+inBrowser(title('a fault is named by its kind, where it struck'), async (t) => {
+  const run = await troubledShop(5);
+  const [flow] = run.flows();
+  if (!flow) return t.fail('the run has no flow');
+  const fault = {
+    id: 'f1',
+    type: 'latency',
+    source: 'live',
+    at: 'before',
+    args: { latencyMs: 50 },
+    offsetMs: (flow.durationMs ?? 0) / 2,
+  } as SpanFault;
+  const struck = { ...flow, traceId: 'f'.repeat(32), root: { ...flow.root, faults: [fault] } };
+  const { page } = await show(t, await html(run, [struck]), {}, `#flow=${struck.traceId}`);
+  const row = openFlow(page).locator('tr.line', { hasText: 'fault latency' });
+  t.true(Number.parseFloat((await row.locator('circle.fault').getAttribute('cx')) ?? '') > 10);
+  await row.click();
+  t.true((await openFlow(page).locator('.details').textContent())?.includes('latency, id f1, source live'));
 });
 
 test('what the slowest flows have in common is told where there are enough of them', async (t) => {

@@ -1,0 +1,100 @@
+import test from 'ava';
+import type { Flow } from '../../../../lib/flows/flow';
+import { chrome } from '../../../../lib/flows/formats/chrome';
+import { jaeger } from '../../../../lib/flows/formats/jaeger';
+import { mermaid } from '../../../../lib/flows/formats/mermaid';
+import type { Run } from '../../../../lib/flows/read-run';
+import { reportRun } from '../../../../lib/flows/run-report';
+import { reportText } from '../../../../lib/flows/text/report-text';
+import { loadTopology } from '../../../../lib/model/load-topology';
+import { hostileFlow } from '../../../support/sample-flows';
+import { simulatedRun } from '../../../support/simulated-run';
+
+/** Hosts of unknown clocks: many orders are proved, some are not, of beginnings and of ends. */
+const skewed = (): Promise<Run> =>
+  simulatedRun({
+    topology: loadTopology('shop'),
+    requests: 40,
+    hostOf: (instance) => instance,
+    clocks: { 'inventory-1': { offsetMs: 40, source: 'unknown' }, 'orders-1': { offsetMs: -3_000 } },
+  });
+
+const openOf = ({ orderings }: Flow) => orderings.filter(({ proof }) => proof === null);
+const style = { width: 80, colour: false, unicode: true };
+
+test('a sequence diagram notes each order within clock error over both instances', async (t) => {
+  const flows = [...(await skewed()).flows()];
+  t.true(flows.some((flow) => openOf(flow).some(({ second }) => second.at === 'end')));
+  for (const flow of flows) {
+    const notes = mermaid(flow)
+      .split('\n')
+      .filter((line) => line.includes('is not proved'));
+    t.is(notes.length, openOf(flow).length);
+    for (const [index, { first, second }] of openOf(flow).entries()) {
+      const pair = first.instance === second.instance ? /^ {2}Note over p\d+: / : /^ {2}Note over p\d+,p\d+: /;
+      t.regex(notes[index] ?? '', pair);
+    }
+  }
+});
+
+test('Perfetto has an instant for each order within clock error, at its event', async (t) => {
+  const run = await skewed();
+  const { traceEvents } = JSON.parse([...chrome(run.flows(), run)].join(''));
+  const instants = traceEvents.filter(({ cat }: { cat?: string }) => cat === 'order');
+  t.is(instants.length, [...run.flows()].flatMap(openOf).length);
+  for (const { pid, tid, ts, args } of instants) {
+    t.regex(args.what, /^its (start|end) after the (start|end) of \S+ is not proved: .*clocks known to ±/);
+    t.true(
+      traceEvents.some(
+        (event: { ph: string; pid: number; tid: number; ts: number; dur: number }) =>
+          event.ph === 'X' &&
+          event.pid === pid &&
+          event.tid === tid &&
+          (event.ts === ts || Math.abs(event.ts + event.dur - ts) < 0.01),
+      ),
+    );
+  }
+});
+
+test("Jaeger warns of each order within clock error on its span, a proved one's span has no such warning", async (t) => {
+  const run = await skewed();
+  const { data } = JSON.parse([...jaeger(run.flows(), run)].join(''));
+  for (const [index, flow] of [...run.flows()].entries()) {
+    const warned = data[index].spans.flatMap(({ spanID, warnings }: { spanID: string; warnings: string[] | null }) =>
+      (warnings ?? []).filter((text) => text.includes('is not proved')).map(() => spanID),
+    );
+    t.deepEqual(
+      warned.sort(),
+      openOf(flow)
+        .map(({ second }) => second.requestId)
+        .sort(),
+    );
+  }
+});
+
+test('the text counts the orders within clock error of a flow, and names them where the flow is asked for', async (t) => {
+  const run = await skewed();
+  const flow = [...run.flows()].find((each) => openOf(each).length > 1);
+  if (!flow) return t.fail('the run has no such flow');
+  const count = `≈ ${openOf(flow).length} of ${flow.orderings.length} orders between hosts are within clock error`;
+  const all = [...reportText(reportRun(run, { slowest: 40 }), style)];
+  t.true(all.includes(`  ${count}: see --flow ${flow.traceId.slice(0, 8)}`));
+  const lines = [...reportText(reportRun(run, { slowest: 0, failed: 0, traceId: flow.traceId }), style)];
+  const at = lines.indexOf(`  ${count}:`);
+  const pairs = lines.slice(at + 1, at + 1 + openOf(flow).length);
+  t.deepEqual(
+    pairs.filter((line) => line.length > 80 || !/ -?[\d.]+ ms apart, clocks ±[\d.]+ ms$/.test(line)),
+    [],
+  );
+  for (const [index, { first }] of openOf(flow).entries()) t.true(pairs[index]?.trim().startsWith(first.instance));
+});
+
+test('an unknown clock is said to be unknown, the likelier order to be the other one', (t) => {
+  const flow = hostileFlow();
+  const [ordering] = flow.orderings;
+  if (!ordering) return t.fail('the flow has no ordering');
+  const told = (fields: object) => mermaid({ ...flow, orderings: [{ ...ordering, ...fields }] });
+  t.true(told({ boundMs: null }).includes('clock#39;s error is not known'));
+  t.true(told({ apartMs: -0.25 }).includes('0.25 ms the other way round by the best guess, clocks known to ±3 ms'));
+  t.false(told({ proof: 'apart' }).includes('is not proved'));
+});
