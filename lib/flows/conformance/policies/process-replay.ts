@@ -44,6 +44,8 @@ export function processReplay(
   const programs = new Map<number, PolicyStates>();
   let program: PolicyStates | undefined;
   const spans = new Map<string, TrackedSpan>();
+  /** Calls with an outcome since the last turn that the log tells of. */
+  const ended = new Set<TrackedCall>();
   const sends = sendQueueReplay();
   let before = UNKNOWN_PAST;
   let position = 0;
@@ -74,6 +76,7 @@ export function processReplay(
     whole = false;
     anyLost = true;
     spans.clear();
+    ended.clear();
     sends.lost();
     before = UNKNOWN_PAST;
     for (const replay of replays()) replay.lost();
@@ -117,11 +120,33 @@ export function processReplay(
       span.calls.set(key, call);
     }
     call.take(event, now, before, span.last);
+    if (event.event === 'RESPONSE_RECEIVED' || event.event === 'ERROR') ended.add(call);
+  };
+
+  const endCall = (call: TrackedCall, now: Moment): void => {
+    call.end(now);
+    ended.delete(call);
+  };
+
+  /** In turn: whatever an event tells comes after what the one before told of has been taken in. */
+  const settleOthers = ({ calls }: TrackedSpan, key: string, event: Event, now: Moment): void => {
+    for (const [each, call] of calls) {
+      if (each !== key) {
+        endCall(call, now);
+        calls.delete(each);
+      } else if (!goesOn(event)) call.settle(now);
+    }
+  };
+
+  /** A node takes in what an attempt came to in the turn of the event loop that logs it, and a request comes in a turn of its own. */
+  const turn = (now: Moment): void => {
+    for (const call of ended) call.turned(now);
+    ended.clear();
   };
 
   const end = (span: TrackedSpan, event: Event, now: Moment): void => {
     spans.delete(event.requestId as string);
-    for (const call of span.calls.values()) call.end(now);
+    for (const call of span.calls.values()) endCall(call, now);
     const { error, status } = event;
     const kind = error?.kind;
     if (status === 202 && event.event !== 'RESULT_PRODUCED') sends.accepted();
@@ -131,7 +156,10 @@ export function processReplay(
   const takeOfSpan = (event: Event, now: Moment): void => {
     const id = event.requestId as string;
     const isEnd = event.event === 'RESULT_PRODUCED' || event.spanEvents !== undefined;
-    if (event.event === 'REQUEST_RECEIVED' && event.via === 'queue') sends.begun();
+    if (event.event === 'REQUEST_RECEIVED') {
+      if (event.via === 'queue') sends.begun();
+      else turn(now);
+    }
     const span = spans.get(id) ?? (isEnd ? undefined : begin(event, now));
     if (!span) return;
     const { guards, limited } = span;
@@ -179,14 +207,7 @@ export function processReplay(
 /** With these as the cause of its answer a request never asked for its turn. */
 const REFUSALS: ReadonlySet<string> = new Set(['BAD_REQUEST', 'FORBIDDEN', 'NOT_FOUND', 'OVERLOAD']);
 
-/** In turn: whatever an event tells comes after what the one before told of has been taken in. */
-function settleOthers({ calls }: TrackedSpan, key: string, { event, reconnect = 0 }: Event, now: Moment): void {
-  const goesOn =
-    event === 'BREAKER_OPENED' || event === 'BREAKER_CLOSED' || (event === 'REQUEST_SENT' && reconnect > 0);
-  for (const [each, call] of calls) {
-    if (each !== key) {
-      call.end(now);
-      calls.delete(each);
-    } else if (!goesOn) call.settle(now);
-  }
+/** Whether the event tells more of an attempt that has its outcome. */
+function goesOn({ event, reconnect = 0 }: Event): boolean {
+  return event === 'BREAKER_OPENED' || event === 'BREAKER_CLOSED' || (event === 'REQUEST_SENT' && reconnect > 0);
 }

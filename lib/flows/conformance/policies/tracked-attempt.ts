@@ -19,7 +19,8 @@ export interface TrackedAttempt {
   readonly after: Moment;
   /** and not later than its first event. */
   readonly first: Moment;
-  outcome: (Moment & { readonly verdict: Verdict; readonly answered: boolean }) | undefined;
+  /** `mayGoOn`: with the next instance, or it has failed by that none is left, which nothing tells. */
+  outcome: (Moment & { readonly verdict: Verdict; readonly mayGoOn: boolean }) | undefined;
   /** By then whoever watches it had taken its outcome in. */
   settled: Moment | undefined;
   readonly report: PolicyReport;

@@ -9,6 +9,8 @@ export interface TrackedCall {
   take(event: Event, now: Moment, before: Moment, spanBefore: Moment): void;
   /** What has ended has also been taken in by now. */
   settle(now: Moment): void;
+  /** Another turn of the event loop has come: what has ended for good has been taken in. */
+  turned(now: Moment): void;
   /** The request has ended. */
   end(now: Moment): void;
 }
@@ -58,7 +60,7 @@ export function trackedCall(guards: Guards, since: Moment, inTurn: boolean, repo
     const kind = event.error?.kind;
     const answered = event.event === 'RESPONSE_RECEIVED' && (event.status ?? 0) < 400;
     const rejected = kind === 'BREAKER_OPEN' || kind === 'BULKHEAD_FULL';
-    attempt.outcome = { ...now, verdict: rejected ? 'none' : verdictOf(event), answered };
+    attempt.outcome = { ...now, verdict: rejected ? 'none' : verdictOf(event), mayGoOn: kind === 'CONNECT' };
     lastEnded = now;
     bulkhead?.ended(attempt);
     if (!rejected) breaker?.ended(attempt);
@@ -126,6 +128,9 @@ export function trackedCall(guards: Guards, since: Moment, inTurn: boolean, repo
       }
     },
     settle: (now) => settleAll(now),
+    turned(now) {
+      for (const attempt of attempts.values()) if (!attempt.outcome?.mayGoOn) settleOne(attempt, now);
+    },
     end(now) {
       settleAll(now);
       if (asked) budget?.unasked(asked);

@@ -74,11 +74,44 @@ async function caught(
   }
 }
 
-const moved = {
+type Witness = (passed: Event, victim: Event) => boolean;
+
+/** Far enough that other requests come in between. */
+const EVENTS_PASSED = 60;
+
+/** Moves an event past as many others, and on past one that its new place contradicts, however fast the run went. */
+const past =
+  (direction: 1 | -1, witness: Witness): Doctored =>
+  (events, victim) => {
+    const own = events.filter(({ process, run }) => process === victim.process && run === victim.run);
+    own.sort((a, b) => a.seq - b.seq);
+    const from = own.indexOf(victim);
+    let by = 0;
+    for (let passes = false; Math.abs(by) < EVENTS_PASSED || !passes; ) {
+      const passed = own[from + by + direction];
+      if (!passed) break;
+      by += direction;
+      passes ||= witness(passed, victim);
+    }
+    return movedEvent(events, victim, by);
+  };
+
+const ofItsRequest: Witness = ({ requestId }, victim) => requestId === victim.requestId;
+const otherChange: Witness = ({ event }) => CHANGES.has(event);
+const CHANGES: ReadonlySet<EventKind> = new Set(['BREAKER_OPENED', 'BREAKER_HALF_OPENED', 'BREAKER_CLOSED']);
+/** Came in after the breaker had opened. */
+const rejectedRequest: Witness = ({ error, attempt }) => error?.kind === 'BREAKER_OPEN' && attempt === 1;
+
+/** What a request's policy decided, between an attempt's outcome or its receipt and its end. */
+const decided = {
   removed: withoutEvent,
-  earlier: (events, victim) => movedEvent(events, victim, -60),
-  later: (events, victim) => movedEvent(events, victim, 60),
+  earlier: past(-1, ofItsRequest),
+  later: past(1, ofItsRequest),
 } satisfies Record<string, Doctored>;
+/** Between its probe's or third failure's outcome and what is rejected. */
+const opened = { ...decided, later: past(1, rejectedRequest) };
+/** Between two other changes. */
+const halfOpened = { removed: withoutEvent, earlier: past(-1, otherChange), later: past(1, otherChange) };
 
 const figures =
   (change: (decision: NonNullable<Event['decision']>) => Event['decision']): Doctored =>
@@ -87,8 +120,8 @@ const figures =
 
 test("a breaker's change that is gone, stands elsewhere or names other figures is caught", (t) =>
   caught(t, mesh(call({ retries: 1, breaker: { consecutiveFailures: 3, openMs: 60 } }), failing(0.6)), [
-    ['BREAKER_OPENED', { ...moved, altered: figures((d) => ({ ...d, failures: (d.failures ?? 0) + 1 })) }],
-    ['BREAKER_HALF_OPENED', moved],
+    ['BREAKER_OPENED', { ...opened, altered: figures((d) => ({ ...d, failures: (d.failures ?? 0) + 1 })) }],
+    ['BREAKER_HALF_OPENED', halfOpened],
   ]));
 
 test('the same of a breaker by the share of failures, with probes', (t) =>
@@ -96,14 +129,14 @@ test('the same of a breaker by the share of failures, with probes', (t) =>
     t,
     mesh(call({ breaker: { errorRate: 0.4, windowMs: 500, minimumCalls: 5, openMs: 40, probes: 2 } }), failing(0.6)),
     [
-      ['BREAKER_OPENED', { ...moved, altered: figures((d) => ({ ...d, windowCalls: (d.windowCalls ?? 0) + 40 })) }],
-      ['BREAKER_HALF_OPENED', moved],
+      ['BREAKER_OPENED', { ...opened, altered: figures((d) => ({ ...d, windowCalls: (d.windowCalls ?? 0) + 1_000 })) }],
+      ['BREAKER_HALF_OPENED', halfOpened],
     ],
   ));
 
 test('a shed request whose event is gone, stands elsewhere or names other figures is caught', (t) =>
   caught(t, mesh(call({}), { concurrency: { limit: 2, queue: 1 }, latencyMs: { uniform: [20, 60] } }), [
-    ['REQUEST_SHED', { ...moved, altered: figures((d) => ({ ...d, limit: (d.limit ?? 0) + 1 })) }],
+    ['REQUEST_SHED', { ...decided, altered: figures((d) => ({ ...d, limit: (d.limit ?? 0) + 1 })) }],
   ]));
 
 test("a budget's denial that is gone, stands elsewhere or names other figures is caught", (t) =>
@@ -117,9 +150,9 @@ test("a budget's denial that is gone, stands elsewhere or names other figures is
       [
         'RETRY_BUDGET_EXHAUSTED',
         {
-          ...moved,
+          ...decided,
           'fewer retries in': figures((d) => ({ ...d, retries: 0 })),
-          'more retries in': figures((d) => ({ ...d, retries: (d.retries ?? 0) + 50 })),
+          'more retries in': figures((d) => ({ ...d, retries: (d.retries ?? 0) + 1_000 })),
           'fewer calls in': figures((d) => ({ ...d, calls: 0 })),
         },
       ],

@@ -9,24 +9,37 @@ import type { TopologySpec } from '../../../../lib/model/spec';
 import type { Outgoing, Topology } from '../../../../lib/model/topology';
 import { circuitBreaker } from '../../../../service/resilience/circuit-breaker';
 import { retryBudget } from '../../../../service/resilience/retry-budget';
+import { movedEvent } from '../../../support/doctor';
 
 const RUN = 'guarded-20261121t054429z-test';
 const CHANGES = { open: 'BREAKER_OPENED', 'half-open': 'BREAKER_HALF_OPENED', closed: 'BREAKER_CLOSED' } as const;
 
 /** What a request of the process does next, and how long after the last such step of any of them. */
-type Move = readonly [what: 'come' | 'send' | 'end' | 'settle', which: number, well: boolean, afterMs: number];
+type Move = readonly [what: What, which: number, well: boolean, afterMs: number];
+type What = 'come' | 'send' | 'refuse' | 'end' | 'settle' | 'again';
 
 interface Request {
   readonly id: number;
   attempt: number;
+  reconnect: number;
   permit: number;
   well: boolean;
-  stage: 'admitted' | 'sent' | 'ended';
+  /** `refused`: the next instance may be tried; `waiting`: before another attempt. */
+  stage: 'admitted' | 'sent' | 'refused' | 'ended' | 'waiting';
 }
+
+/** Which requests each move is for. */
+const ABLE: Readonly<Record<Exclude<What, 'come'>, readonly Request['stage'][]>> = {
+  send: ['admitted', 'refused'],
+  refuse: ['sent'],
+  end: ['sent'],
+  settle: ['ended', 'refused'],
+  again: ['waiting'],
+};
 
 const moves: fc.Arbitrary<Move[]> = fc.array(
   fc.tuple(
-    fc.constantFrom('come', 'send', 'end', 'settle', 'settle'),
+    fc.constantFrom('come', 'send', 'send', 'refuse', 'end', 'end', 'settle', 'settle', 'again'),
     fc.nat(),
     fc.boolean(),
     fc.constantFrom(0, 0, 1, 7, 60),
@@ -109,10 +122,29 @@ function historyOf(
   const settle = (request: Request): void => {
     watched(request, () => breaker.settle(request.permit, request.well ? 'success' : 'failure', now));
     if (request.well || request.attempt > step.retries.max) finish(request);
-    else if (budget.withdraw(now)) {
+    else if (budget.withdraw(now)) request.stage = 'waiting';
+    else deny(request);
+  };
+  const moved = (request: Request, what: Exclude<What, 'come'>, well: boolean): void => {
+    if (what === 'send') {
+      if (request.stage === 'refused') request.reconnect += 1;
+      request.stage = 'sent';
+      const again = request.reconnect > 0 ? { reconnect: request.reconnect } : {};
+      log({ ...ofAttempt(request), event: 'REQUEST_SENT', ...again });
+    } else if (what === 'refuse') {
+      request.stage = 'refused';
+      request.well = false;
+      log({ ...ofAttempt(request), event: 'ERROR', durationMs: 1, error: { kind: 'CONNECT', message: '' } });
+    } else if (what === 'end') {
+      request.stage = 'ended';
+      request.well = well;
+      log({ ...ofAttempt(request), event: 'RESPONSE_RECEIVED', status: well ? 200 : 500, durationMs: 1 });
+    } else if (what === 'settle') settle(request);
+    else {
       request.attempt += 1;
+      request.reconnect = 0;
       admit(request);
-    } else deny(request);
+    }
   };
   const deny = (request: Request): void => {
     log({
@@ -127,25 +159,19 @@ function historyOf(
   for (const [what, which, well, afterMs] of history) {
     now += afterMs;
     if (what === 'come') {
-      const request: Request = { id: ++requests, attempt: 1, permit: 0, well: true, stage: 'admitted' };
+      // In a turn of the event loop of its own: what ended before has been taken in, in whatever order.
+      const ended = under.filter(({ stage }) => stage === 'ended');
+      for (const request of which % 2 === 0 ? ended : ended.reverse()) settle(request);
+      const request: Request = { id: ++requests, attempt: 1, reconnect: 0, permit: 0, well: true, stage: 'admitted' };
       under.push(request);
       log({ ...ofRequest(request.id), event: 'REQUEST_RECEIVED', via: 'edge' });
       budget.called(now);
       admit(request);
       continue;
     }
-    const stage = { send: 'admitted', end: 'sent', settle: 'ended' }[what];
-    const able = under.filter((request) => request.stage === stage);
+    const able = under.filter(({ stage }) => ABLE[what].includes(stage));
     const request = able[which % Math.max(1, able.length)];
-    if (!request) continue;
-    if (what === 'send') {
-      request.stage = 'sent';
-      log({ ...ofAttempt(request), event: 'REQUEST_SENT' });
-    } else if (what === 'end') {
-      request.stage = 'ended';
-      request.well = well;
-      log({ ...ofAttempt(request), event: 'RESPONSE_RECEIVED', status: well ? 200 : 500, durationMs: 1 });
-    } else settle(request);
+    if (request) moved(request, what, well);
   }
   const runs: Record<string, number> = {};
   for (const { run, seq } of events) if (run !== '-') runs[run] = seq;
@@ -221,7 +247,7 @@ test('requests of other runs move the same states, and where they are not at han
 test('a breaker that opens one failure too late, or never, is caught', (t) => {
   const topology = guarded({ consecutiveFailures: 3, openMs: 100 }, false);
   const failing: Move[] = Array.from({ length: 40 }, () =>
-    (['come', 'send', 'end', 'settle'] as const).map((what): Move => [what, 0, false, 1]),
+    (['come', 'send', 'end', 'settle', 'again'] as const).map((what): Move => [what, 0, false, 1]),
   ).flat();
   const stricter = guarded({ consecutiveFailures: 2, openMs: 100 }, false);
   const later = departures(stricter, historyOf(topology, failing));
@@ -232,4 +258,37 @@ test('a breaker that opens one failure too late, or never, is caught', (t) => {
   t.true(shorter.some(({ kind, message }) => kind === 'undue-decision' && message.includes('it had been open')));
   const longer = departures(guarded({ consecutiveFailures: 3, openMs: 5_000 }, false), historyOf(topology, failing));
   t.true(longer.some(({ kind, actual }) => kind === 'undue-decision' && actual === 'BREAKER_HALF_OPENED'));
+});
+
+/** Three failures, and a probe of the breaker that they opened. */
+const probing: readonly Move[] = [
+  ...[0, 1, 2].flatMap(() => (['come', 'send', 'end', 'settle'] as const).map((what): Move => [what, 0, false, 1])),
+  ['come', 0, true, 60],
+  ['send', 0, true, 1],
+];
+const BREAKS = { consecutiveFailures: 3, openMs: 50 };
+
+test('a breaker that takes in what its probe came to only after another request came is caught', (t) => {
+  const topology = guarded(BREAKS, false);
+  const events = historyOf(topology, [...probing, ['end', 0, false, 1], ['settle', 0, false, 0], ['come', 0, true, 1]]);
+  t.deepEqual(departures(topology, events), []);
+  const opened = events.findLast(({ event }) => event === 'BREAKER_OPENED') as Event;
+  const [departure, ...others] = departures(topology, movedEvent(events, opened, 1));
+  t.is(departure?.kind, 'missing-decision');
+  t.is(departure?.message, 'the breaker of data stayed half-open: a probe had failed');
+  t.deepEqual(others, []);
+});
+
+test('a probe that was refused a connection may go to the next instance after others came', (t) => {
+  const topology = guarded(BREAKS, false);
+  const events = historyOf(topology, [
+    ...probing,
+    ['refuse', 0, false, 1],
+    ['come', 0, true, 1],
+    ['send', 0, true, 1],
+    ['end', 0, true, 1],
+    ['settle', 0, true, 1],
+  ]);
+  t.true(events.some(({ event }) => event === 'BREAKER_CLOSED'));
+  t.deepEqual(departures(topology, events), []);
 });
