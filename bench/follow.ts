@@ -32,6 +32,8 @@ interface Options {
   readonly format: string;
 }
 
+/** The engine tidies up for some seconds after work. */
+const SETTLE_MS = 7_000;
 const QUIET_MS = 8_000;
 const ROUNDS = 3;
 const topology = loadTopology('shop', { cwd: join(__dirname, '..') });
@@ -59,11 +61,12 @@ async function delay(cwd: string, { delayRate, delaySeconds }: Options): Promise
   const run = growingRun(cwd, topology, delayRate * delaySeconds, delayRate);
   run.begin();
   const shownMs = new Map<string, number>();
-  const follower = await startFollower(cwd, [run.run, '--format', 'json'], (line) => {
+  const follower = await startFollower(cwd, [run.run, '--format', 'json', '--wait', '5m'], (line) => {
     shownMs.set(/"traceId":"([0-9a-f]{32})"/.exec(line)?.[1] ?? '', performance.now());
   });
   await run.write(Number.POSITIVE_INFINITY, delayRate);
   await follower.showing(run.requests);
+  await pause(SETTLE_MS);
   const before = follower.cpuSeconds();
   await pause(QUIET_MS);
   const quiet = (follower.cpuSeconds() - before) / (QUIET_MS / 1000);

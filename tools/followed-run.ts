@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { listRuns, unknownRun } from '../lib/logs/list-runs';
+import { folders, listRuns, stateOf, unknownRun } from '../lib/logs/list-runs';
 import { deploymentLogs, hasLocalRun } from '../lib/logs/local-source';
 import { NO_MANIFEST, type RunManifest } from '../lib/logs/log-source';
-import { readManifest } from '../lib/logs/read-manifest';
+import { manifestReader, readManifest } from '../lib/logs/read-manifest';
 import { STATE } from '../lib/model/contract';
 import { ADHOC_RUN, parseRunId } from '../lib/model/run-id';
 import { UserError } from '../lib/model/user-error';
@@ -22,6 +22,8 @@ export interface Followed {
   readonly sinceMs: number | null;
   /** False for `adhoc`, which has no end. */
   readonly endsByItself: boolean;
+  /** Whether its driver lives: it tells of its clock every ten seconds. */
+  readonly isDriven: () => Promise<boolean>;
 }
 
 interface Adhoc {
@@ -30,6 +32,8 @@ interface Adhoc {
 }
 
 const POLL_MS = 200;
+/** So often it is looked whether a new deployment is there. */
+const DEPLOYMENTS_EVERY_MS = 1_000;
 /** A run is made within so long of the time that its id bears. */
 const FRESH_MS = 60_000;
 /** A run without an end of whose driver nothing came for so long is not under way. */
@@ -52,22 +56,28 @@ export async function findFollowed(
   const run = parseRunId(id) ? await named(id, notices, signal) : await nextOf(id, notices, signal);
   if (run === undefined) return undefined;
   const folder = join(STATE.runs, run);
-  const manifest = (): Promise<RunManifest> => readManifest(join(folder, STATE.manifest));
+  const manifest = manifestReader(join(folder, STATE.manifest));
   const started = await until(async () => (await manifest()).start ?? undefined, signal, FRESH_MS);
   if (started?.aws) throw onAws(run);
   const deployment = started?.deployment ?? null;
   const places = deployment === null ? [folder] : [folder, join(STATE.deployments, deployment, STATE.logs)];
-  return { run, places: () => places, manifest, sinceMs: null, endsByItself: true };
+  const isDriven = (): Promise<boolean> => isUnderWay(run);
+  return { run, places: () => places, manifest, sinceMs: null, endsByItself: true, isDriven };
 }
 
 async function adhocOf({ topology, sinceMs }: Adhoc): Promise<Followed> {
   await deploymentLogs(topology);
   let places: readonly string[] = [];
+  let placesAtMs = Number.NEGATIVE_INFINITY;
   const manifest = async (): Promise<RunManifest> => {
-    places = await deploymentLogs(topology);
+    if (performance.now() - placesAtMs > DEPLOYMENTS_EVERY_MS) {
+      // Where the last of them is removed, what is open is followed on.
+      places = await deploymentLogs(topology).catch(() => places);
+      placesAtMs = performance.now();
+    }
     return NO_MANIFEST;
   };
-  return { run: ADHOC_RUN, places: () => places, manifest, sinceMs, endsByItself: false };
+  return { run: ADHOC_RUN, places: () => places, manifest, sinceMs, endsByItself: false, isDriven: async () => true };
 }
 
 async function named(run: string, notices: Notices, signal: AbortSignal): Promise<string | undefined> {
@@ -86,13 +96,27 @@ async function named(run: string, notices: Notices, signal: AbortSignal): Promis
 
 async function nextOf(topology: string, notices: Notices, signal: AbortSignal): Promise<string | undefined> {
   if (!TOPOLOGY_NAME.test(topology)) throw unknownRun(topology, await listRuns());
-  const own = async () => (await listRuns()).filter((run) => run.topology === topology);
-  const before = await own();
+  const before = await runsOf(topology);
   const [newest] = before;
-  if (newest?.state === 'unfinished' && (await isUnderWay(newest.run))) return newest.run;
-  const known = new Set(before.map(({ run }) => run));
+  if (newest !== undefined && (await isUnderWay(newest)) && stateOf(await manifestOf(newest)) === 'unfinished') {
+    return newest;
+  }
+  const known = new Set(before);
   notices.tell(`waiting for the next run of ${topology}`);
-  return until(async () => (await own()).find(({ run }) => !known.has(run))?.run, signal, Number.POSITIVE_INFINITY);
+  return until(async () => (await runsOf(topology)).find((run) => !known.has(run)), signal, Number.POSITIVE_INFINITY);
+}
+
+/** Ids of the topology's runs that are here, newest first. */
+async function runsOf(topology: string): Promise<readonly string[]> {
+  const own = (await folders(STATE.runs)).flatMap((run) => {
+    const id = parseRunId(run);
+    return id?.topology === topology ? [{ run, startMs: id.start.getTime() }] : [];
+  });
+  return own.sort((a, b) => b.startMs - a.startMs).map(({ run }) => run);
+}
+
+function manifestOf(run: string): Promise<RunManifest> {
+  return readManifest(join(STATE.runs, run, STATE.manifest));
 }
 
 async function isUnderWay(run: string): Promise<boolean> {

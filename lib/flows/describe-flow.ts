@@ -17,12 +17,13 @@ import {
   wallMillis,
 } from './event-record';
 import type { Call, Flow, Ordering, Span, SpanDecision, SpanFault } from './flow';
-import { hasId, type SpanTable } from './group-spans';
+import type { SpanTable } from './group-spans';
 import type { Expectation } from './inference/expectation';
 import { inferExpected } from './inference/infer-expected';
 import type { Interner } from './interner';
 import type { ProcessLog } from './process-log';
 import { isWhole } from './span-facts';
+import { errorOf, idAt, identityOf, textAt } from './span-identity';
 import type { CallNode, FlowNode, SpanNode } from './span-node';
 import { callDurationMs, elapsedMs, firstEvent, selfMs, startMillis, unseenMs } from './span-times';
 import { flowDurationMs, flowStatus } from './statistics';
@@ -97,7 +98,7 @@ function describeSpan(span: SpanNode, context: Within, offsetMs: number): Span {
   const start = firstEvent(table, span);
   const frame = { start, offsetMs: offsetMs + unseenMs(table, span) };
   return {
-    ...(span.inferred ? inferredIdentity(span, context) : identity(span, context)),
+    ...identityOf(span, context),
     process: processes[span.origin]?.process ?? null,
     via: span.received >= 0 ? (VIA_NAMES[viaOf(words[span.received] as number)] ?? null) : null,
     startTime: isoTime(startMillis(table, span)),
@@ -136,39 +137,6 @@ function describeDecision(record: number, { start, offsetMs }: Frame, { table, n
     repetition: isCall && repetition !== NONE ? repetition : null,
     attempt: isCall ? (words[record + WORD.ATTEMPT] as number) >> 16 || null : null,
     figures: { ...extraOf(words, record).decision },
-  };
-}
-
-type Identity = Pick<Span, 'service' | 'instance' | 'endpoint' | 'requestId' | 'parentRequestId' | 'place' | 'epoch'>;
-
-function identity(span: SpanNode, { table: { words }, names, processes }: Describing): Identity {
-  const { record } = span;
-  const { service, instance } = processes[span.origin] as ProcessLog;
-  const hasParent = (flagsOf(words[record] as number) & FLAG.PARENT) !== 0;
-  const epoch = words[record + WORD.EPOCH] as number;
-  return {
-    service,
-    instance,
-    endpoint: textAt(words, names, record + WORD.ENDPOINT),
-    requestId: hexOf(words, record + WORD.REQUEST, 2),
-    parentRequestId: hasParent ? hexOf(words, record + WORD.PARENT, 2) : null,
-    place: idAt(words, record + WORD.PLACE),
-    epoch: epoch === NONE ? null : epoch,
-  };
-}
-
-/** What the caller's events tell of a span that left none. */
-function inferredIdentity({ record }: SpanNode, { table: { words }, names }: Describing): Identity {
-  const callee = textAt(words, names, record + WORD.CALLEE) ?? '?';
-  const space = callee.indexOf(' ');
-  return {
-    service: space < 0 ? callee : callee.slice(0, space),
-    instance: textAt(words, names, record + WORD.PEER) ?? '?',
-    endpoint: space < 0 ? null : callee.slice(space + 1),
-    requestId: hexOf(words, record + WORD.PEER_REQUEST, 2),
-    parentRequestId: hexOf(words, record + WORD.REQUEST, 2),
-    place: idAt(words, record + WORD.CALL_PLACE),
-    epoch: null,
   };
 }
 
@@ -333,23 +301,6 @@ function keyOf({ root, client, orphans }: FlowNode, words: Int32Array): string |
     });
   }
   return key;
-}
-
-function errorOf({ error, result, ended }: SpanNode, words: Int32Array): Span['error'] {
-  for (const record of [error, result, ended]) {
-    const found = record >= 0 ? extraOf(words, record).error : undefined;
-    if (found) return found;
-  }
-  return null;
-}
-
-function textAt(words: Int32Array, names: Interner, at: number): string | null {
-  const number = words[at] as number;
-  return number === NONE ? null : (names.texts[number] ?? null);
-}
-
-function idAt(words: Int32Array, at: number): string | null {
-  return hasId(words, at) ? hexOf(words, at, 2) : null;
 }
 
 function isoTime(millis: number): string {

@@ -41,8 +41,11 @@ export interface ProcessLogs {
   take(event: Event): boolean;
 }
 
-/** @param run whose sequence numbers count */
-export function processLogs(run: string): ProcessLogs {
+/**
+ * @param run whose sequence numbers count
+ * @param most events that are kept of each list of a process: its first and the last ones. @default all
+ */
+export function processLogs(run: string, most = Number.POSITIVE_INFINITY): ProcessLogs {
   const all: ProcessLog[] = [];
   const numbers = new Map<string, number>();
 
@@ -74,6 +77,11 @@ export function processLogs(run: string): ProcessLogs {
     return id;
   };
 
+  const keep = (list: Event[], event: Event): void => {
+    if (list.length >= most) list.splice(1, 1);
+    list.push(event);
+  };
+
   return {
     all,
     number,
@@ -87,11 +95,11 @@ export function processLogs(run: string): ProcessLogs {
         log.toldAt = event.timestamp;
       }
       // A client that is done within a second tells of its clock in SERVICE_UP and SERVICE_DOWN only.
-      if (event.event === 'CLOCK' || event.clock) log.clocks.push(event);
+      if (event.event === 'CLOCK' || event.clock) keep(log.clocks, event);
       if (event.event === 'SERVICE_UP') log.up = event;
       else if (event.event === 'SERVICE_DOWN') log.down = event;
-      else if (event.event === 'TOPOLOGY_CHANGED') log.changes.push(event);
-      else if (event.event === 'FAULT_INJECTED') log.faults.push(event);
+      else if (event.event === 'TOPOLOGY_CHANGED') keep(log.changes, event);
+      else if (event.event === 'FAULT_INJECTED') keep(log.faults, event);
       else if (event.event === 'LOG_DROPPED' && typeof event.dropped === 'number') log.dropped += event.dropped;
       return true;
     },

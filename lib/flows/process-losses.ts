@@ -34,9 +34,11 @@ export function processLosses(
   { manifest }: { readonly manifest: Manifest },
 ): readonly ProcessLoss[] {
   const lastNumber = lastNumbers(manifest);
+  const newest = newestByInstance(processes);
   return processes.map((log) => {
-    const { id, instance, service, process, streams, seen, dropped, up, down } = log;
-    const restarted = processes.some((other) => other.id !== id && other.instance === instance && isLater(other, up));
+    const { instance, service, process, streams, seen, dropped, up, down } = log;
+    const successor = newest.get(instance);
+    const restarted = successor !== undefined && successor !== log && isLater(successor, up);
     return {
       instance,
       service,
@@ -50,6 +52,15 @@ export function processLosses(
       endTime: down?.timestamp ?? null,
     };
   });
+}
+
+/** Of each instance the process that says that it started last; none where no process says when. */
+function newestByInstance(processes: readonly ProcessLog[]): ReadonlyMap<string, ProcessLog> {
+  const newest = new Map<string, ProcessLog>();
+  for (const log of processes) {
+    if (isLater(log, newest.get(log.instance)?.up ?? null)) newest.set(log.instance, log);
+  }
+  return newest;
 }
 
 /** The last number that a process is known to have given to an event of the run, and who says so when. */

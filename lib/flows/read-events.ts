@@ -41,7 +41,7 @@ export interface StreamIntake {
 
 /** Decodes a run's logs to records. */
 export async function readEvents(logs: RunLogs, options: ReadOptions = {}): Promise<RunEvents> {
-  const { events, open } = eventIntake(logs.run, eventStore(options), options.reader);
+  const { events, open } = eventIntake(logs.run, eventStore(options), options);
   for await (const { name, chunks } of logs.streams()) {
     const stream = open(name);
     for await (const chunk of chunks()) stream.take(chunk);
@@ -53,10 +53,16 @@ export async function readEvents(logs: RunLogs, options: ReadOptions = {}): Prom
 /**
  * Decodes logs to records as they come. Duplicates go no further than here: an event is (process, sequence number), and
  * a bitmap knows all that were seen.
+ *
+ * @param mostOwn of the clocks, changes and faults that each process tells of. @default all
  */
-export function eventIntake(run: string, store: EventStore, reader?: ReadOptions['reader']): EventIntake {
+export function eventIntake(
+  run: string,
+  store: EventStore,
+  { reader, mostOwn }: Pick<ReadOptions, 'reader'> & { readonly mostOwn?: number } = {},
+): EventIntake {
   const names = interner();
-  const processes = processLogs(run);
+  const processes = processLogs(run, mostOwn);
   const streams: StreamReport[] = [];
   const shares: StreamShare[] = [];
   const current = { report: emptyReport('') };

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { ManifestRecord, ManifestStep } from '../model/manifest';
 import { NO_MANIFEST, type RunManifest } from './log-source';
 
@@ -12,6 +12,19 @@ export async function readManifest(path: string): Promise<RunManifest> {
     throw error;
   }
   return parseManifest(text.split('\n'));
+}
+
+/** Reads a manifest file that grows, and only when it did: the topology in it may be large. */
+export function manifestReader(path: string): () => Promise<RunManifest> {
+  let known = NO_MANIFEST;
+  let stamp = '';
+  return async () => {
+    const found = await stat(path).catch(() => undefined);
+    const now = found ? `${found.ino} ${found.size} ${found.mtimeMs}` : '';
+    if (now !== stamp) known = await readManifest(path);
+    stamp = now;
+    return known;
+  };
 }
 
 /** The first start record, the last end record, and the scenario's among lines. A step that is there twice counts once. */

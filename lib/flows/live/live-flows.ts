@@ -9,12 +9,15 @@ import { type FlowBatch, rebuildFlows } from '../rebuild-flows';
 import { wasReceived, wasRefused } from '../span-facts';
 import type { FlowNode } from '../span-node';
 import { startMillis } from '../span-times';
-import { flowDurationMs, hasFailed } from '../statistics';
-import { liveStore, type WaitingTrace } from './live-store';
+import { flowDurationMs, flowStatus, hasFailed } from '../statistics';
+import { briefFlow, type FlowBrief, takesPart } from './brief-flow';
+import { type LiveBounds, liveStore, type WaitingTrace } from './live-store';
 
 /** A flow that is done with: all of it is here, or it was given up. */
 export interface LiveFlow {
   readonly failed: boolean;
+  /** Of the answer; null where nobody saw any. */
+  readonly status: number | null;
   /** By the log, in milliseconds since 1970. */
   readonly startMs: number;
   /** NaN where it is lost. */
@@ -23,7 +26,10 @@ export interface LiveFlow {
   readonly givenUp: boolean;
   /** The client's view of it is there. */
   readonly hasClient: boolean;
-  /** As users see it; to be called before the next sweep. */
+  /** Of what follows each is to be called before the next batch of flows is asked for. */
+  brief(): FlowBrief;
+  takesPart(service: string): boolean;
+  /** As users see it. */
   describe(): Flow;
 }
 
@@ -31,11 +37,11 @@ export interface LiveFlow {
 export interface LiveFlows {
   open(stream: string): StreamIntake;
   /**
-   * Flows that were completed since the last call, and those that are given up; what it gives is forgotten.
+   * Flows that were completed since the last call, and those that are given up, in batches; what it gives is forgotten.
    *
    * @param mayGiveUp false while what has been written already is not read yet
    */
-  sweep(manifest: RunSource['manifest'], mayGiveUp: boolean): readonly LiveFlow[];
+  sweep(manifest: RunSource['manifest'], mayGiveUp: boolean): Generator<readonly LiveFlow[]>;
   /** Events of the run so far. */
   readonly records: number;
   /** Flows of which something is here, and not all. */
@@ -52,21 +58,23 @@ export interface LiveOptions {
   readonly sinceMs: number | null;
   /** Milliseconds that pass. */
   readonly clock: () => number;
-  /** More incomplete flows are not kept: the longest waiting are given up. @default 100,000 */
-  readonly mostWaiting?: number;
+  /** More is not kept of incomplete flows: the longest waiting are given up. */
+  readonly bounds?: LiveBounds;
 }
 
+/** Of what a process tells of itself so many events are kept of each kind: clocks of some ten minutes. */
+const MOST_OWN = 64;
 /** A caller that gave up does not say what its callee still logs: so long a flow is kept open for that. */
 const SETTLE_MS = 2_000;
 /** Clocks are looked at anew so often: that costs more than a sweep. */
 const CLOCKS_EVERY_MS = 5_000;
 
 /** Rebuilds flows by the same steps as for a whole run, those that may be complete by now. */
-export function liveFlows({ run, waitMs, sinceMs, clock, mostWaiting = 100_000 }: LiveOptions): LiveFlows {
-  const store = liveStore(clock, waitMs);
-  const { events, open } = eventIntake(run, store);
+export function liveFlows({ run, waitMs, sinceMs, clock, bounds }: LiveOptions): LiveFlows {
+  const store = liveStore(clock, waitMs, bounds);
+  const { events, open } = eventIntake(run, store, { mostOwn: MOST_OWN });
   /** Complete by what is here, but not all may be. */
-  let settling = new Set<WaitingTrace>();
+  const settling = new Set<WaitingTrace>();
   let late = 0;
   let known: { readonly clocks: RunClocks; readonly processes: number; readonly atMs: number } | undefined;
 
@@ -82,12 +90,16 @@ export function liveFlows({ run, waitMs, sinceMs, clock, mostWaiting = 100_000 }
 
   const liveFlow = (flow: FlowNode, batch: FlowBatch, givenUp: boolean): LiveFlow => {
     const { table } = batch;
+    const naming = { ...events, table };
     return {
       failed: hasFailed(flow),
+      status: flowStatus(flow) || null,
       startMs: startMillis(table, flow.root),
       durationMs: flowDurationMs(flow, table),
       givenUp,
       hasClient: flow.client !== null,
+      brief: () => briefFlow(flow, naming),
+      takesPart: (service) => takesPart(flow, service, naming),
       describe: () => describeFlow(flow, { table, ...events, clocks: clocksBy(batch), expectation: null }),
     };
   };
@@ -122,17 +134,21 @@ export function liveFlows({ run, waitMs, sinceMs, clock, mostWaiting = 100_000 }
     return sinceMs === null ? found : found.filter(({ startMs }) => startMs >= sinceMs);
   };
 
+  /** Those of which nothing came for so long. */
+  const settled = (nowMs: number): readonly WaitingTrace[] =>
+    [...settling].filter(({ lastMs }) => nowMs - lastMs >= SETTLE_MS);
+
   return {
     open,
-    sweep(manifest, mayGiveUp) {
-      const overdue = new Set(store.due(clock(), mayGiveUp ? waitMs : Number.POSITIVE_INFINITY, mostWaiting));
-      const candidates = new Set([...store.touched(), ...settling, ...overdue]);
-      if (candidates.size === 0) return [];
-      settling = new Set();
+    *sweep(manifest, mayGiveUp) {
+      const nowMs = clock();
+      const overdue = new Set(store.due(nowMs, mayGiveUp ? waitMs : Number.POSITIVE_INFINITY));
+      const candidates = new Set([...store.touched(), ...settled(nowMs), ...overdue]);
+      if (candidates.size === 0) return;
+      for (const trace of candidates) settling.delete(trace);
       store.choose([...candidates]);
       const knowledge = knowledgeOf({ run, manifest }, events, processLosses(events, { manifest }));
-      const [batch] = rebuildFlows(store, knowledge);
-      return batch ? done(batch, overdue) : [];
+      for (const batch of rebuildFlows(store, knowledge)) yield done(batch, overdue);
     },
     get records() {
       return store.records;

@@ -1,44 +1,22 @@
-import type { Flow, Span } from '../flow';
+import type { LiveFlow } from '../live/live-flows';
 import type { LiveSummary } from '../live/live-summary';
 import { cut, millis, paint, printable, type Style } from './style';
 
-/** How a flow's line is marked beside what the flow itself says. */
-export interface LiveMarks {
-  readonly failed: boolean;
-  readonly givenUp: boolean;
-  /** Among the slowest hundredth so far. */
-  readonly slow: boolean;
-}
-
-/** A flow on one line: when it began, its root, how long it took, its status, and what struck it. */
-export function liveFlowLine(flow: Flow, { failed, givenUp, slow }: LiveMarks, style: Style): string {
-  const { root, status, durationMs, startTime } = flow;
-  const fixed = `${startTime.slice(11, 23)} ${millis(durationMs).padStart(7)} ms ${String(status ?? '-').padStart(3)}  `;
-  const name = printable(`${root.service} ${root.endpoint ?? '?'}`);
-  const marks = printable([...(givenUp ? ['incomplete: given up'] : []), ...troubles(flow)].join(', '));
+/**
+ * A flow on one line: when it began, its root, how long it took, its status, and what struck it.
+ *
+ * @param slow whether it is among the slowest hundredth so far
+ */
+export function liveFlowLine(flow: LiveFlow, slow: boolean, style: Style): string {
+  const { startMs, durationMs, status, failed, givenUp } = flow;
+  const { service, endpoint, troubles } = flow.brief();
+  const time = new Date(startMs).toISOString().slice(11, 23);
+  const fixed = `${time} ${millis(durationMs).padStart(7)} ms ${String(status ?? '-').padStart(3)}  `;
+  const name = printable(`${service} ${endpoint ?? '?'}`);
+  const marks = printable([...(givenUp ? ['incomplete: given up'] : []), ...troubles].join(', '));
   const text = cut(`${name}${marks === '' ? '' : `  ${marks}`}`, style.width - fixed.length, style);
   const line = fixed + text;
   return failed ? paint(style, 'red', line) : givenUp || slow ? paint(style, 'yellow', line) : line;
-}
-
-/** Kinds of errors and faults in it, each with the instance that they were seen at, and how often where more than once. */
-function troubles({ root, orphans, client }: Flow): readonly string[] {
-  const counts = new Map<string, number>();
-  const note = (text: string): void => {
-    counts.set(text, (counts.get(text) ?? 0) + 1);
-  };
-  const visit = (span: Span): void => {
-    if (span.error) note(`${span.error.kind} ${span.instance}`);
-    for (const { type } of span.faults) note(`fault ${type ?? '?'} ${span.instance}`);
-    for (const { child, error, callee } of span.calls) {
-      if (child) visit(child);
-      else if (error) note(`${error.kind} ${callee?.split(' ')[0] ?? '?'}`);
-    }
-    span.queued.forEach(visit);
-  };
-  if (client?.error) note(`${client.error.kind} client`);
-  for (const top of [root, ...orphans]) visit(top);
-  return Array.from(counts, ([text, times]) => (times > 1 ? `${text} x${times}` : text));
 }
 
 /** The run so far on one line. */

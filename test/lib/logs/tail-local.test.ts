@@ -14,8 +14,13 @@ function folder(t: ExecutionContext): string {
 function drain(tail: LogTail): Record<string, string> {
   const found: Record<string, string> = {};
   for (let more = true; more; ) {
-    more = tail.poll(({ name }, chunk) => {
-      found[name] = (found[name] ?? '') + chunk.toString('utf8');
+    more = tail.poll({
+      take({ name }, piece) {
+        found[name] = (found[name] ?? '') + piece.toString('utf8');
+      },
+      gone({ name }) {
+        found[name] = `${found[name] ?? ''}|`;
+      },
     });
   }
   return found;
@@ -55,7 +60,7 @@ test('a file that became shorter is read from its start', (t) => {
   writeFileSync(join(place, 'web-1.log'), 'a long line\n');
   drain(tail);
   writeFileSync(join(place, 'web-1.log'), 'new\n');
-  t.deepEqual(drain(tail), { 'web-1': 'new\n' });
+  t.deepEqual(drain(tail), { 'web-1': '|new\n' });
 });
 
 test('of large files that are there already, pieces come in proportion to their lengths', (t) => {
@@ -65,8 +70,11 @@ test('of large files that are there already, pieces come in proportion to their 
   const tail = tailLocal(() => [place]);
   const got: Record<string, number> = { small: 0, large: 0 };
   for (let more = true; more; ) {
-    more = tail.poll(({ name }, chunk) => {
-      got[name] = (got[name] ?? 0) + chunk.length;
+    more = tail.poll({
+      take({ name }, piece) {
+        got[name] = (got[name] ?? 0) + piece.length;
+      },
+      gone: ({ name }) => t.fail(name),
     });
     const [small = 0, large = 0] = [got.small, got.large];
     t.true(Math.abs(small / 500_000 - large / 2_000_000) < 0.05, `${small} ${large}`);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import * as fc from 'fast-check';
 import { liveFlows } from '../../../../lib/flows/live/live-flows';
+import type { LiveBounds } from '../../../../lib/flows/live/live-store';
 import { readRun } from '../../../../lib/flows/read-run';
 import { loadTopology } from '../../../../lib/model/load-topology';
 import { type Files, loseLines } from '../../../support/distort';
@@ -28,14 +29,14 @@ interface Told {
 }
 
 /** Gives the files piece by piece, with a sweep after each, then lets the time pass. */
-function follow(files: Files, random: Random, { mostWaiting = 10_000 } = {}) {
+function follow(files: Files, random: Random, bounds: LiveBounds = {}) {
   const { manifest } = memorySource({ run: RUN, files, manifest: simulation.manifest });
   let nowMs = 0;
-  const live = liveFlows({ run: RUN, waitMs: WAIT_MS, sinceMs: null, clock: () => nowMs, mostWaiting });
+  const live = liveFlows({ run: RUN, waitMs: WAIT_MS, sinceMs: null, clock: () => nowMs, bounds });
   const told: Told[] = [];
   let most = 0;
   const sweep = (mayGiveUp: boolean): void => {
-    for (const flow of live.sweep(manifest, mayGiveUp)) {
+    for (const flow of flatten(live.sweep(manifest, mayGiveUp))) {
       const { traceId, durationMs, status, complete, root } = flow.describe();
       told.push({ traceId, requestId: root.requestId, durationMs, status, complete, givenUp: flow.givenUp });
     }
@@ -61,6 +62,10 @@ function follow(files: Files, random: Random, { mostWaiting = 10_000 } = {}) {
     sweep(true);
   }
   return { told, live, most };
+}
+
+function* flatten<T>(batches: Iterable<readonly T[]>): Generator<T> {
+  for (const batch of batches) yield* batch;
 }
 
 async function whole(files: Files): Promise<readonly Told[]> {
@@ -108,7 +113,7 @@ test('more incomplete flows than there is room for push the oldest out, and thei
       lines.filter((line) => !line.includes('"REQUEST_RECEIVED"')),
     ]),
   );
-  const { told, live, most } = follow(ends, seededRandom(5), { mostWaiting: 7 });
+  const { told, live, most } = follow(ends, seededRandom(5), { traces: 7 });
   t.true(most <= 7, `${most}`);
   t.true(told.some(({ givenUp }) => givenUp));
   t.is(new Set(told.map(({ traceId }) => traceId)).size, 40);
