@@ -56,7 +56,7 @@ export async function findFollowed(
   const run = parseRunId(id) ? await named(id, notices, signal) : await nextOf(id, notices, signal);
   if (run === undefined) return undefined;
   const folder = join(STATE.runs, run);
-  const manifest = manifestReader(join(folder, STATE.manifest));
+  const manifest = manifestReader(join(folder, STATE.manifest), run);
   const started = await until(async () => (await manifest()).start ?? undefined, signal, FRESH_MS);
   if (started?.aws) throw onAws(run);
   const deployment = started?.deployment ?? null;
@@ -116,7 +116,7 @@ async function runsOf(topology: string): Promise<readonly string[]> {
 }
 
 function manifestOf(run: string): Promise<RunManifest> {
-  return readManifest(join(STATE.runs, run, STATE.manifest));
+  return readManifest(join(STATE.runs, run, STATE.manifest), run);
 }
 
 async function isUnderWay(run: string): Promise<boolean> {

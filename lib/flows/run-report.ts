@@ -182,7 +182,11 @@ function manifestWarnings({ run, manifest }: Run, found: number, { service }: Se
   if (manifest.start === null) warnings.push('the manifest has no start record: what was sent is unknown');
   else if (manifest.end === null) warnings.push('the run is unfinished: its manifest has no end record');
   else if (!manifest.end.finished) warnings.push('the run was stopped before its time');
-  if (manifest.foreign > 0) warnings.push(`${count(manifest.foreign, 'line')} of the manifest can't be read`);
+  if (manifest.foreign > 0) {
+    warnings.push(
+      `${count(manifest.foreign, 'line of the manifest is', 'lines of the manifest are')} no record of this run`,
+    );
+  }
   const sent = manifest.end?.sent ?? 0;
   if (service === undefined && found < sent) {
     warnings.push(`of ${count(sent, 'request')} sent, ${sent - found} left no event of the client`);
@@ -205,23 +209,27 @@ function absentHosts({ events, manifest }: Run, { absent }: Statistics): readonl
   return [...called.sort((a, b) => (a.instance < b.instance ? -1 : 1)), ...declared];
 }
 
-const KIND_TEXTS: Readonly<Record<FlowWarning['kind'], string>> = {
-  'lost-events': 'lack events of a request',
-  'lost-span': 'lack all events of a request that was answered',
-  'lost-client': "lack the client's events",
-  'may-be-lost': 'may lack a request that was never answered, at an instance that lost events',
-  'queued-work-missing': 'lack the work of an accepted send',
-  orphan: 'have requests whose caller left no event',
-  'second-root': 'share a trace id with another edge request',
-  'received-twice': 'have a call that was received twice',
-  'unknown-call': 'have a request that its caller did not log',
-  'too-many-events': 'have a request with more events than it counted',
-  'clock-order': 'have a request received before it was sent, by the hybrid clocks',
-  cycle: 'have requests that name each other as callers',
+/** What one flow, and what several do. */
+const KIND_TEXTS: Readonly<Record<FlowWarning['kind'], readonly [one: string, several: string, what: string]>> = {
+  'lost-events': ['lacks', 'lack', 'events of a request'],
+  'lost-span': ['lacks', 'lack', 'all events of a request that was answered'],
+  'lost-client': ['lacks', 'lack', "the client's events"],
+  'may-be-lost': ['may lack', 'may lack', 'a request that was never answered, at an instance that lost events'],
+  'queued-work-missing': ['lacks', 'lack', 'the work of an accepted send'],
+  orphan: ['has', 'have', 'requests whose caller left no event'],
+  'second-root': ['shares', 'share', 'a trace id with another edge request'],
+  'received-twice': ['has', 'have', 'a call that was received twice'],
+  'unknown-call': ['has', 'have', 'a request that its caller did not log'],
+  'too-many-events': ['has', 'have', 'a request with more events than it counted'],
+  'clock-order': ['has', 'have', 'a request received before it was sent, by the hybrid clocks'],
+  cycle: ['has', 'have', 'requests that name each other as callers'],
 };
 
 function flowWarnings(kinds: ReadonlyMap<FlowWarning['kind'], number>): readonly string[] {
-  return Array.from(kinds, ([kind, number]) => `${count(number, 'flow')} ${KIND_TEXTS[kind]}`);
+  return Array.from(kinds, ([kind, number]) => {
+    const [one, several, what] = KIND_TEXTS[kind];
+    return `${count(number, `flow ${one}`, `flows ${several}`)} ${what}`;
+  });
 }
 
 function takesPart({ client, root, orphans }: FlowNode, service: string, { events }: Run): boolean {

@@ -28,7 +28,7 @@ export async function listRuns(directory = '.'): Promise<readonly ListedRun[]> {
     return id ? [{ run, topology: id.topology, start: id.start }] : [];
   });
   const listed = runs.map(async (run) => {
-    const manifest = await readManifest(join(directory, STATE.runs, run.run, STATE.manifest));
+    const manifest = await readManifest(join(directory, STATE.runs, run.run, STATE.manifest), run.run);
     return { ...run, state: stateOf(manifest) };
   });
   return (await Promise.all(listed)).sort((a, b) => b.start.getTime() - a.start.getTime());

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { STATE } from '../model/contract';
 import { ADHOC_RUN, parseRunId } from '../model/run-id';
 import { UserError } from '../model/user-error';
@@ -9,6 +9,8 @@ import { fileStream } from './read-file';
 import { readManifest } from './read-manifest';
 
 export const LOG_SUFFIX = '.log';
+/** Logs as they are written, and as they are archived. */
+const LOG_FILE = /\.log(\.gz)?$/;
 
 /** Whether the run's folder is on this machine. */
 export async function hasLocalRun(run: string, directory = '.'): Promise<boolean> {
@@ -30,7 +32,7 @@ export async function openLocalRun(run: string, directory = '.'): Promise<LogSou
     run,
     topology: id.topology,
     place,
-    manifest: await readManifest(join(place, STATE.manifest)),
+    manifest: await readManifest(join(place, STATE.manifest), run),
     sinceMs: null,
     streams: () => streamsOf([place], 0),
   };
@@ -78,14 +80,16 @@ async function* streamsOf(places: readonly string[], sinceMs: number): AsyncGene
     for (const file of await logFiles(place)) {
       const path = join(place, file);
       if (sinceMs > 0 && (await stat(path)).mtimeMs < sinceMs) continue;
-      yield fileStream(basename(file, LOG_SUFFIX), path);
+      yield fileStream(file.replace(LOG_FILE, ''), path);
     }
   }
 }
 
 async function logFiles(place: string): Promise<readonly string[]> {
   try {
-    return (await readdir(place)).filter((file) => file.endsWith(LOG_SUFFIX)).sort();
+    const entries = await readdir(place, { withFileTypes: true });
+    const files = entries.filter((entry) => LOG_FILE.test(entry.name) && !entry.isDirectory());
+    return files.map(({ name }) => name).sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;

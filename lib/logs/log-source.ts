@@ -43,7 +43,7 @@ export interface RunManifest {
   readonly scenario: ManifestScenario | null;
   /** Of the scenario, in the order made. */
   readonly steps: readonly ManifestStep[];
-  /** Lines of the manifest that are no such record. */
+  /** Lines of the manifest that are no record of this run. */
   readonly foreign: number;
 }
 

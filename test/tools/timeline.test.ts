@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -124,6 +124,18 @@ interface Flow {
   readonly status: number | null;
   readonly durationMs: number;
 }
+
+test('a log that cannot be read is an error that names it', async (t) => {
+  const directory = await folder(t);
+  const gone = join('.microcosm', 'runs', RUN, 'web-3.log');
+  await symlink('/nowhere/web-3.log', join(directory, gone));
+  const { code, stdout, stderr } = await timeline(directory, [RUN]);
+  t.deepEqual([code, stdout], [2, '']);
+  t.is(
+    stderr,
+    `${gone}: the file can't be read: it is a link to a file that is gone; make it readable, or take it out of its folder\n`,
+  );
+});
 
 test('a run without end record is called unfinished', async (t) => {
   const { stdout } = await timeline(await folder(t, { manifest: simulation.manifest.slice(0, 1) }), [RUN]);

@@ -1,8 +1,9 @@
 import type { Flow } from '../flow';
+import { count } from '../loss-warnings';
 import { type ReportedScenario, type ReportWithFlows, type RunReport, windowSeconds } from '../run-report';
 import { clockText } from './clock-text';
 import { progressText } from './progress-text';
-import { cut, millis, paint, printable, type Style, whole } from './style';
+import { cut, millis, paint, printable, type Style, whole, wrapped } from './style';
 import { type Cell, type Column, table } from './table';
 import { type WaterfallOptions, waterfall } from './waterfall';
 
@@ -43,7 +44,7 @@ function* summary(report: RunReport, style: Style): Generator<string> {
   const sent = requests.sent !== null && requests.sent !== requests.found ? ` of ${requests.sent} sent` : '';
   const failed = statistics.failed > 0 ? paint(style, 'red', `${statistics.failed} failed`) : '0 failed';
   const lost = statistics.incomplete > 0 ? `, ${paint(style, 'yellow', `${statistics.incomplete} incomplete`)}` : '';
-  yield `  ${statistics.flows} flows${sent}, ${failed}${lost}; ${report.events} events of ${report.processes.length} processes`;
+  yield `  ${statistics.flows} flows${sent}, ${failed}${lost}; ${report.events} events of ${count(report.processes.length, 'process', 'processes')}`;
   if (window) {
     const seconds = windowSeconds(report);
     const rate = seconds > 0 ? `, ${millis(statistics.flows / seconds)} flows/s` : '';
@@ -55,7 +56,7 @@ function* summary(report: RunReport, style: Style): Generator<string> {
     yield `  status    ${statuses.map(([status, count]) => `${status || 'none'}: ${count}`).join('  ')}`;
   }
   for (const warning of report.warnings.slice(0, 20)) {
-    yield paint(style, 'yellow', cut(`  ! ${printable(warning)}`, style.width, style));
+    for (const line of wrapped(`  ! ${printable(warning)}`, style.width, '    ')) yield paint(style, 'yellow', line);
   }
   if (report.warnings.length > 20) yield paint(style, 'yellow', `  ! and ${report.warnings.length - 20} more warnings`);
 }

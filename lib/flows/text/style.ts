@@ -37,6 +37,19 @@ export function cut(text: string, width: number, { unicode }: Style): string {
   return width <= 0 ? '' : text.slice(0, width - 1) + mark;
 }
 
+/** In lines of a width, broken at spaces, where there are any; all but the first begin with `indent`. */
+export function wrapped(text: string, width: number, indent: string): readonly string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const space = rest.lastIndexOf(' ', width);
+    const end = space > indent.length ? space : width;
+    lines.push(rest.slice(0, end));
+    rest = indent + rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
+}
+
 /** Three significant digits, no more than two decimals: `0.42`, `12.3`, `1234`. A dash where there is no value. */
 export function millis(ms: number | null): string {
   if (ms === null || Number.isNaN(ms)) return '-';

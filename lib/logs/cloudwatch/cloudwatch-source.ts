@@ -195,7 +195,7 @@ async function readManifestRows(reader: RowReader, run: string, range: TimeRange
   for await (const page of reader.read({ run, manifestOnly: true }, range)) {
     for (const { message } of page) if (parseRecord(message)) lines.push(message);
   }
-  return parseManifest(lines);
+  return parseManifest(lines, run);
 }
 
 async function anyRow(reader: RowReader, run: string, range: TimeRange): Promise<boolean> {

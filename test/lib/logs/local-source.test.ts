@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { listRuns } from '../../../lib/logs/list-runs';
 import { hasLocalRun, openLocalAdhoc, openLocalRun } from '../../../lib/logs/local-source';
@@ -11,6 +12,8 @@ const RUN = 'shop-20261121t054429z-k3qa';
 const start = JSON.stringify({ record: 'start', timestamp: '2026-11-21T05:44:29.000Z', run: RUN, seed: 'x' });
 const end = (finished: boolean) =>
   JSON.stringify({ record: 'end', timestamp: '2026-11-21T05:45:29.000Z', run: RUN, sent: 3, lastSeq: 6, finished });
+
+const of = (run: string, manifest: string) => manifest.replaceAll(RUN, run);
 
 test('a run gives its manifest and each log file as a stream with every byte', async (t) => {
   const directory = await tree(t, {
@@ -38,11 +41,55 @@ test('a manifest without end, with foreign and half-written lines, is read as fa
   t.is(manifest.foreign, 2);
 });
 
+test('records of another run are none of this one', async (t) => {
+  const other = of('shop-20261121t064429z-aaaa', `${start}\n${end(true)}\n`);
+  const directory = await tree(t, { [`runs/${RUN}/manifest.jsonl`]: other });
+  const { manifest } = await openLocalRun(RUN, directory);
+  t.like(manifest, { start: null, end: null, foreign: 2 });
+});
+
+test('a packed log is unpacked, as far as it goes; a folder is no log', async (t) => {
+  const lines = Array.from({ length: 20_000 }, (_, i) => `line ${i} ${(i * 7919) % 104729}\n`).join('');
+  const packed = gzipSync(lines);
+  const directory = await tree(t, {
+    [`runs/${RUN}/web-1.log.gz`]: packed,
+    [`runs/${RUN}/web-2.log`]: packed.subarray(0, packed.length >> 1),
+    [`runs/${RUN}/folder.log/web-3.txt`]: '',
+    [`runs/${RUN}/web-4.log`]: '',
+  });
+  const streams = await contents(await openLocalRun(RUN, directory));
+  t.deepEqual([...streams.keys()], ['web-1', 'web-2', 'web-4']);
+  t.is(streams.get('web-1'), lines);
+  const half = streams.get('web-2') ?? '';
+  t.true(lines.startsWith(half) && half.length > lines.length / 4, `${half.length} of ${lines.length}`);
+});
+
+test('what is there and cannot be read is an error that names the file', async (t) => {
+  const directory = await tree(t, {
+    [`runs/${RUN}/manifest.jsonl`]: `${start}\n`,
+    [`runs/${RUN}/web-1.log`]: Buffer.from([0x1f, 0x8b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+  });
+  const folder = join(directory, '.microcosm', 'runs', RUN);
+  await t.throwsAsync(openLocalRun(RUN, directory).then(contents), {
+    instanceOf: UserError,
+    message: /web-1\.log: the file/,
+  });
+  await rm(join(folder, 'web-1.log'));
+  await symlink(join(folder, 'gone'), join(folder, 'web-2.log'));
+  await t.throwsAsync(openLocalRun(RUN, directory).then(contents), {
+    instanceOf: UserError,
+    message: /web-2\.log: .* gone/,
+  });
+  await rm(join(folder, 'manifest.jsonl'));
+  await mkdir(join(folder, 'manifest.jsonl'));
+  await t.throwsAsync(openLocalRun(RUN, directory), { instanceOf: UserError, message: /manifest\.jsonl: .* folder/ });
+});
+
 test('runs are listed with their state, newest first', async (t) => {
   const directory = await tree(t, {
     [`runs/${RUN}/manifest.jsonl`]: `${start}\n${end(true)}\n`,
-    'runs/shop-20261121t064429z-aaaa/manifest.jsonl': `${start}\n${end(false)}\n`,
-    'runs/shop-20261121t074429z-aaaa/manifest.jsonl': `${start}\n`,
+    'runs/shop-20261121t064429z-aaaa/manifest.jsonl': of('shop-20261121t064429z-aaaa', `${start}\n${end(false)}\n`),
+    'runs/shop-20261121t074429z-aaaa/manifest.jsonl': of('shop-20261121t074429z-aaaa', `${start}\n`),
     'runs/leftover/manifest.jsonl': '',
   });
   const runs = await listRuns(directory);
@@ -94,7 +141,7 @@ test('adhoc for a topology without logs is an error that names those with logs',
   t.is(error.message, '--topology: there are no logs of shop here; there are logs of chain');
 });
 
-async function tree(t: ExecutionContext, files: Readonly<Record<string, string>>): Promise<string> {
+async function tree(t: ExecutionContext, files: Readonly<Record<string, string | Buffer>>): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'microcosm-logs-'));
   t.teardown(() => rm(directory, { recursive: true }));
   for (const [file, text] of Object.entries(files)) {
