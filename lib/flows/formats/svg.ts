@@ -1,3 +1,4 @@
+import { cutMiddle } from './cut-middle';
 import { decisionCounts } from './decision-text';
 import { NOTABLE } from './dot';
 import { escapeXml } from './escape-xml';
@@ -68,7 +69,7 @@ function curve(points: readonly Point[]): string {
 function box({ node, x, y, width, height }: PlacedNode, { seconds }: ServiceMap): string {
   const { service, instances, requests, errors, decisions, duration } = node;
   const bad = errors / Math.max(1, requests) > NOTABLE;
-  const shown = service.length > 28 ? `${service.slice(0, 27)}…` : service;
+  const shown = cutMiddle(service, 28);
   const facts =
     requests === 0 ? 'sends the traffic' : `${rateText(requests, seconds)} · p50 ${msText(duration.percentile(0.5))}`;
   const isDriver = requests === 0 && instances.size === 0;

@@ -12,19 +12,21 @@ export function completeness({ processes, events, absent, irregular }: RunReport
   const losses = [...processes.map(lossRow), ...absent.map(absentRow)];
   return [
     `<section aria-labelledby="logs"><h2 id="logs">Completeness</h2><p class="hint">${whole(events)} events of ${processes.length} processes. Sequence numbers show what is lost; times are the host’s own.</p>`,
-    table('Completeness', ['Instance'], ['Process', 'Events', 'Lost', 'When', 'Dropped by itself'], losses),
+    table('Completeness', ['Instance', 'Process', '#Events', '#Lost', 'When', '#Dropped by itself'], losses),
     irregular.length === 0
       ? ''
-      : `<h3>Irregular lines</h3><p class="hint">They change no flow: each event counts once, in the order of its number.</p>${table('Irregular lines', ['What'], ['Lines', 'Log', 'Instance', 'When'], irregular.map(irregularRow))}`,
+      : `<h3>Irregular lines</h3><p class="hint">They change no flow: each event counts once, in the order of its number.</p>${table('Irregular lines', ['What', '#Lines', 'Log', 'Instance', 'When'], irregular.map(irregularRow))}`,
     '</section>\n',
   ].join('');
 }
 
-function table(name: string, texts: readonly string[], heads: readonly string[], rows: readonly string[]): string {
-  const head = [
-    ...texts.map((text) => `<th scope="col" class="text">${text}</th>`),
-    ...heads.map((text) => `<th scope="col">${text}</th>`),
-  ].join('');
+/** Heads of columns of numbers begin with `#`. */
+function table(name: string, heads: readonly string[], rows: readonly string[]): string {
+  const head = heads
+    .map((text) =>
+      text.startsWith('#') ? `<th scope="col">${text.slice(1)}</th>` : `<th scope="col" class="text">${text}</th>`,
+    )
+    .join('');
   return `<div class="scroll" tabindex="0" role="region" aria-label="${name}, table"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
@@ -32,7 +34,7 @@ function lossRow(loss: TimedLoss): string {
   const { instance, process, events, lost, atLeast, dropped } = loss;
   const lostText = lost > 0 || atLeast ? `${atLeast ? 'at least ' : ''}${whole(lost)}` : '0';
   const failing = lost > 0 || atLeast ? ' class="failing"' : '';
-  return `<tr><th scope="row">${escapeXml(instance)}</th><td><code>${escapeXml(process)}</code></td><td>${whole(events)}</td><td${failing}>${lostText}</td><td>${escapeXml(whenText(loss))}</td><td>${whole(dropped)}</td></tr>`;
+  return `<tr><th scope="row">${escapeXml(instance)}</th><td class="text"><code>${escapeXml(process)}</code></td><td>${whole(events)}</td><td${failing}>${lostText}</td><td class="text told">${escapeXml(whenText(loss))}</td><td>${whole(dropped)}</td></tr>`;
 }
 
 function whenText({ stretches, tail }: TimedLoss): string {
@@ -49,7 +51,7 @@ function whenText({ stretches, tail }: TimedLoss): string {
 function absentRow({ instance, calls, from, to }: RunReport['absent'][number]): string {
   const told =
     from === null || to === null ? 'only the topology has it' : `called ${whole(calls)} times, ${timeRange(from, to)}`;
-  return `<tr><th scope="row">${escapeXml(instance)}</th><td>–</td><td>0</td><td class="failing">no log</td><td>${escapeXml(told)}</td><td>–</td></tr>`;
+  return `<tr><th scope="row">${escapeXml(instance)}</th><td class="text">–</td><td>0</td><td class="failing">no log</td><td class="text told">${escapeXml(told)}</td><td>–</td></tr>`;
 }
 
 const KINDS: Readonly<Record<Irregularity, string>> = {
@@ -64,6 +66,6 @@ const KINDS: Readonly<Record<Irregularity, string>> = {
 function irregularRow({ kind, stream, instance, lines, from, to, copyOf, whole: isCopy }: IrregularSummary): string {
   const what = isCopy ? `a copy of ${copyOf?.join(', ')}` : KINDS[kind];
   const when = from === null || to === null ? '–' : timeRange(from, to);
-  const cells = [whole(lines), stream, instance ?? '–', when].map((cell) => `<td>${escapeXml(cell)}</td>`).join('');
-  return `<tr><th scope="row">${escapeXml(what)}</th>${cells}</tr>`;
+  const cells = [stream, instance ?? '–', when].map((cell) => `<td class="text">${escapeXml(cell)}</td>`).join('');
+  return `<tr><th scope="row">${escapeXml(what)}</th><td>${whole(lines)}</td>${cells}</tr>`;
 }

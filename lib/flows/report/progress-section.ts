@@ -1,13 +1,14 @@
 import type { Concurrency } from '../concurrency/concurrency';
 import type { InProgress } from '../concurrency/in-progress';
+import { cutMiddle } from '../formats/cut-middle';
 import { escapeXml } from '../formats/escape-xml';
-import { BOTTOM, figure, fixed, HEIGHT, LEFT, secondsText, sparkline, TOP, WIDTH } from './charts';
+import { BOTTOM, figure, fixed, HEIGHT, LEFT, secondsText, sparkline, TICK_WIDTH, TOP } from './charts';
 import { niceStep } from './run-series';
 
 /** As many lines as can be told apart. */
 const MOST_LINES = 5;
 /** Room for the services' names. */
-const RIGHT = 110;
+const RIGHT = 118;
 const LABEL_HEIGHT = 13;
 
 interface Named extends InProgress {
@@ -45,20 +46,26 @@ function table(list: readonly Named[], title: string, resolutionMs: number): str
 }
 
 function progressChart(services: readonly Named[], bucketMs: number): string {
+  const told = services.map(({ name, mean, peak }) => `${name} ${meanText(mean)}, at most ${peak}`);
+  const label = `Requests in progress over the run in steps of ${secondsText(bucketMs)}: ${told.join('; ')}`;
+  return figure(label, (width) => progressLines(services, bucketMs, width));
+}
+
+function progressLines(services: readonly Named[], bucketMs: number, width: number): string[] {
   const buckets = services[0]?.means.length ?? 1;
   const spanMs = buckets * bucketMs;
   const step = niceStep(Math.max(0.01, ...services.flatMap(({ means }) => means)) / 4);
   const top = step * Math.ceil(Math.max(step, ...services.flatMap(({ means }) => means)) / step - 1e-9);
-  const x = (ms: number): number => LEFT + ((WIDTH - LEFT - RIGHT) * ms) / spanMs;
+  const x = (ms: number): number => LEFT + ((width - LEFT - RIGHT) * ms) / spanMs;
   const y = (value: number): number => HEIGHT - BOTTOM - ((HEIGHT - TOP - BOTTOM) * value) / top;
   const lines: string[] = [];
   for (let tick = 0; tick <= top * 1.0001; tick += step) {
     lines.push(
-      `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${fixed(y(tick))}" y2="${fixed(y(tick))}"/>`,
+      `<line class="grid" x1="${LEFT}" x2="${width - RIGHT}" y1="${fixed(y(tick))}" y2="${fixed(y(tick))}"/>`,
       `<text class="tick end" x="${LEFT - 8}" y="${fixed(y(tick) + 4)}">${Number(tick.toPrecision(6))}</text>`,
     );
   }
-  const timeStep = niceStep(spanMs / 6);
+  const timeStep = niceStep(spanMs / Math.ceil(width / TICK_WIDTH));
   for (let tick = 0; tick <= spanMs; tick += timeStep) {
     lines.push(`<text class="tick" x="${fixed(x(tick))}" y="${HEIGHT - 8}">${escapeXml(secondsText(tick))}</text>`);
   }
@@ -67,14 +74,13 @@ function progressChart(services: readonly Named[], bucketMs: number): string {
     const points = means.map((value, bucket) => `${fixed(x((bucket + 0.5) * bucketMs))} ${fixed(y(value))}`);
     const path = points.length === 1 ? `M${points[0]}h2` : `M${points.join('L')}`;
     const title = `<title>${escapeXml(name)}: ${meanText(mean)} on average, ${peak} at most</title>`;
-    const short = name.length > 16 ? `${name.slice(0, 15)}…` : name;
+    const short = cutMiddle(name, 16);
     lines.push(
       `<path class="line s${index}" d="${path}">${title}</path>`,
-      `<text class="series s${index}" x="${WIDTH - RIGHT + 6}" y="${fixed(ends[index] as number)}">${escapeXml(short)}${title}</text>`,
+      `<text class="series s${index}" x="${width - RIGHT + 6}" y="${fixed(ends[index] as number)}">${escapeXml(short)}${title}</text>`,
     );
   }
-  const told = services.map(({ name, mean, peak }) => `${name} ${meanText(mean)}, at most ${peak}`);
-  return figure(`Requests in progress over the run in steps of ${secondsText(bucketMs)}: ${told.join('; ')}`, lines);
+  return lines;
 }
 
 /** As near to their lines' ends as they can be without covering each other. */

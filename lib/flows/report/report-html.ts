@@ -41,12 +41,14 @@ export async function* reportHtml({
   let total = 0;
   const durations: number[] = [];
   let failed = 0;
+  const orders = { causal: 0, apart: 0, open: 0 };
   for (const flow of flows()) {
     total += 1;
     series.add(flow);
     map.add(flow);
     durations.push(flow.durationMs ?? 0);
     if (isNotable(flow)) failed += 1;
+    for (const { proof } of flow.orderings) orders[proof ?? 'open'] += 1;
     if (total <= mostFlows) encoder.add(flow);
   }
   if (total > mostFlows) {
@@ -77,7 +79,7 @@ export async function* reportHtml({
 </head>
 <body>
 `;
-  yield* sections({ report, series, map, tail, total, listed: head.flows });
+  yield* sections({ report, series, map, tail, total, listed: head.flows, orders });
   yield `<script type="application/json" id="data">${data}</script>\n<script type="text/plain" id="flows">`;
   const packed = gzipSync(bytes, { level: 9 }).toString('base64');
   for (let at = 0; at < packed.length; at += 1 << 16) yield packed.slice(at, at + (1 << 16));

@@ -4,6 +4,7 @@ import { errorText, msText, rateText, type ServiceMap } from '../formats/service
 import { mapSvg } from '../formats/svg';
 import type { ReportedScenario, RunReport } from '../run-report';
 import { type ChartMark, histogramChart, latencyChart, secondsText, sparkline, whole } from './charts';
+import { clocksSection, type OrderCounts } from './clocks-section';
 import { completeness } from './completeness-section';
 import { progressSection } from './progress-section';
 import type { RunSeries } from './run-series';
@@ -17,6 +18,7 @@ export interface Overview {
   /** Flows of the run, and how many of them the list has. */
   readonly total: number;
   readonly listed: number;
+  readonly orders: OrderCounts;
 }
 
 /** All of the page's body but its script. */
@@ -32,7 +34,7 @@ export function* sections(overview: Overview): Generator<string> {
   yield progressSection(overview.report.concurrency);
   if (overview.tail) yield slowest(overview.tail);
   yield flowList(overview);
-  yield clocks(overview);
+  yield clocksSection(overview.report.clocks, overview.orders);
   yield completeness(overview.report);
   yield '</main>\n<div id="live" class="visually-hidden" role="status" aria-live="polite"></div>\n<dialog id="flow" aria-labelledby="flow-title"></dialog>\n';
 }
@@ -140,7 +142,7 @@ function endpoints({ report, series }: Overview): string {
       const own = series.endpoints.get(`${service} ${endpoint}`);
       const share = critical > 0 ? (100 * criticalMs) / critical : 0;
       const failing = errors > 0 ? ' class="failing"' : '';
-      return `<tr><th scope="row"><b>${escapeXml(service)}</b> ${escapeXml(endpoint)}</th><td>${whole(calls)}</td><td${failing}>${whole(errors)}</td><td>${msText(duration.percentile(0.5))}</td><td>${msText(duration.percentile(0.9))}</td><td>${msText(duration.percentile(0.99))}</td><td>${msText(self.percentile(0.5))}</td><td><svg class="share" width="64" height="8" aria-hidden="true"><rect class="rail" width="64" height="8" rx="2"/><rect class="fill" width="${(0.64 * share).toFixed(1)}" height="8" rx="2"/></svg> ${share.toFixed(share < 10 ? 1 : 0)} %</td><td>${own ? sparkline(own.buckets.map(({ duration: each }) => each.percentile(0.99))) : ''}</td></tr>`;
+      return `<tr><th scope="row"><b>${escapeXml(service)}</b> ${escapeXml(endpoint)}</th><td>${whole(calls)}</td><td${failing}>${whole(errors)}</td><td>${msText(duration.percentile(0.5))}</td><td>${msText(duration.percentile(0.9))}</td><td>${msText(duration.percentile(0.99))}</td><td>${msText(self.percentile(0.5))}</td><td><svg class="share" width="64" height="8" aria-hidden="true"><rect class="rail" width="64" height="8" rx="2"/><rect class="fill" width="${(0.64 * share).toFixed(1)}" height="8" rx="2"/></svg><span class="percent">${share.toFixed(share < 10 ? 1 : 0)} %</span></td><td>${own ? sparkline(own.buckets.map(({ duration: each }) => each.percentile(0.99))) : ''}</td></tr>`;
     });
   const heads = ['Requests', 'Failed', 'p50', 'p90', 'p99', 'Own time p50', 'Critical path', 'p99 over the run'];
   return `<section aria-labelledby="endpoints"><h2 id="endpoints">Endpoints</h2><p class="hint">Ordered by their share of the critical path: where users’ waiting time goes.</p><div class="scroll" tabindex="0" role="region" aria-label="Endpoints, table"><table class="endpoints"><thead><tr><th scope="col" class="text">Endpoint</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>\n`;
@@ -152,42 +154,4 @@ function flowList({ total, listed }: Overview): string {
       ? `<p class="hint">The list has ${whole(listed)} of ${whole(total)} flows: failed and incomplete ones, the slowest, and an even sample of the others. All numbers above are of all.</p>`
       : '';
   return `<section aria-labelledby="flows-heading"><h2 id="flows-heading" tabindex="-1">Flows</h2>${part}<noscript><p>The list of flows needs JavaScript; everything else on this page does not.</p></noscript><div id="flow-list"></div></section>\n`;
-}
-
-function clocks({ report }: Overview): string {
-  const { axis, messages, hosts, contradictory } = report.clocks;
-  const open = '<section aria-labelledby="clocks"><h2 id="clocks">Clocks</h2>';
-  if (hosts.length === 0) return `${open}<p class="hint">No host's clock is known in this run.</p></section>\n`;
-  const sources = { chrony: 'chrony', machine: "one machine's clock", unknown: 'nobody vouches' } as const;
-  const signed = (value: number | null, unit: string): string => (value === null ? 'unknown' : `${value} ${unit}`);
-  const body = hosts.map((host) => {
-    const { instances, source, isAxis, offsetMs, boundMs, worstBoundMs, driftPpm, correctionMs, service } = host;
-    const bound =
-      boundMs === null ? 'unknown' : `± ${boundMs} ms${worstBoundMs !== boundMs ? `, at worst ${worstBoundMs}` : ''}`;
-    const steps = host.steps.map(({ at, byMs }) => `${byMs} ms at ${at.slice(11, 23)}`);
-    const said = [
-      service ? `stratum ${service.stratum ?? 'unknown'}` : '',
-      service && service.unsynchronised > 0 ? `not synchronised for ${secondsText(service.unsynchronisedMs)}` : '',
-      host.discarded.length > 0 ? `bound proved wrong ${host.discarded.length} times` : '',
-    ].filter((text) => text !== '');
-    const cells = [
-      sources[source] ?? 'unknown',
-      isAxis ? 'the others are measured against it' : signed(offsetMs, 'ms'),
-      isAxis ? '–' : bound,
-      isAxis || driftPpm === null ? '–' : `${driftPpm} ppm`,
-      correctionMs === 0 ? 'not moved' : `${correctionMs} ms`,
-      steps.join(', ') || 'none',
-      said.join(', ') || '–',
-    ];
-    const names = instances.length > 4 ? `${instances.length} instances` : instances.join(', ');
-    return `<tr><th scope="row">${escapeXml(host.host)}<small>${escapeXml(names)}</small></th>${cells.map((cell) => `<td>${escapeXml(cell)}</td>`).join('')}</tr>`;
-  });
-  const heads = ['Source', 'Offset', 'Error bound', 'Drift', 'Times moved by', 'Steps', 'Time service'];
-  const conflicts = contradictory.map(({ at, hosts: among }) => `${at.slice(11, 23)}: ${among.join(', ')}`);
-  const told =
-    conflicts.length > 0
-      ? `<p class="failing">Messages contradict each other, and told nothing, around ${escapeXml(conflicts.join('; '))}</p>`
-      : '';
-  const against = axis === 'utc' ? 'true time, as time services vouch for it' : `the clock of ${axis}`;
-  return `${open}<p class="hint">Against ${escapeXml(against)}; estimated from ${whole(messages)} messages between hosts. Nothing is moved further than the bounds justify.</p>${told}<div class="scroll" tabindex="0" role="region" aria-label="Clocks, table"><table><thead><tr><th scope="col" class="text">Host</th>${heads.map((name) => `<th scope="col">${name}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div></section>\n`;
 }

@@ -24,7 +24,7 @@ export function flowDialog(onClose: () => void): FlowDialog {
     open(indexed) {
       dialog.replaceChildren(...content(indexed, () => dialog.close()));
       if (!dialog.open) dialog.showModal();
-      dialog.querySelector<HTMLElement>('tbody tr')?.focus();
+      dialog.querySelector<HTMLElement>('tbody tr')?.focus({ preventScroll: true });
       announce(`Flow ${indexed.endpoint}, ${msText(indexed.flow.durationMs)}, ${plural(indexed.spans, 'span')}`);
     },
     get isOpen() {

@@ -3,6 +3,8 @@ import { type Filter, type IndexedFlow, matches, type SortKey, sortFlows } from 
 
 const ROW_HEIGHT = 36;
 const MARGIN_ROWS = 12;
+/** On paper nothing scrolls. */
+const MOST_PRINTED = 100;
 
 const COLUMNS: readonly (readonly [key: SortKey, title: string, className: string])[] = [
   ['start', 'Start', 'number'],
@@ -87,6 +89,8 @@ export function flowList(
     ),
   );
   const count = el('p', { id: 'count', class: 'hint' });
+  const printed = el('p', { class: 'hint on-paper' });
+  const printing = matchMedia('print');
 
   const head = el('div', { class: 'row head', role: 'row', 'aria-rowindex': 1 });
   for (const [key, title, className] of COLUMNS) {
@@ -107,7 +111,8 @@ export function flowList(
     el('div', { role: 'rowgroup', class: 'headgroup' }, head),
     body,
   );
-  const empty = el('p', { class: 'empty', hidden: true }, 'No flow is like that.');
+  const nothing = all.length === 0 ? 'This run has no flow.' : 'No flow is like that.';
+  const empty = el('p', { class: 'empty', hidden: true }, nothing);
   container.append(
     el(
       'div',
@@ -117,6 +122,7 @@ export function flowList(
       chips,
     ),
     count,
+    printed,
     grid,
     empty,
   );
@@ -141,13 +147,17 @@ export function flowList(
     empty.hidden = shown.length > 0;
     grid.hidden = shown.length === 0;
     body.style.height = `${shown.length * ROW_HEIGHT}px`;
+    grid.style.setProperty('--rows', `${shown.length * ROW_HEIGHT}px`);
     grid.scrollTop = Math.min(grid.scrollTop, Math.max(0, shown.length * ROW_HEIGHT));
     render();
   };
 
   const render = (): void => {
-    const first = Math.max(0, Math.floor(grid.scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
-    const visible = Math.ceil((grid.clientHeight || 600) / ROW_HEIGHT) + 2 * MARGIN_ROWS;
+    const first = printing.matches ? 0 : Math.max(0, Math.floor(grid.scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
+    const visible = printing.matches
+      ? MOST_PRINTED
+      : Math.ceil((grid.clientHeight || 600) / ROW_HEIGHT) + 2 * MARGIN_ROWS;
+    printed.textContent = `On paper: the first ${Math.min(MOST_PRINTED, shown.length)}.`;
     const rows = shown.slice(first, first + visible).map((indexed, index) => row(indexed, first + index));
     body.replaceChildren(...rows);
     if (rows.length > 0 && cursor >= first && cursor < first + rows.length) {
@@ -214,6 +224,7 @@ export function flowList(
 
   grid.addEventListener('scroll', render, { passive: true });
   new ResizeObserver(render).observe(grid);
+  printing.addEventListener('change', render);
   grid.addEventListener('keydown', (event) => {
     if (event.target !== grid || event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor(grid.clientHeight / ROW_HEIGHT) - 2);

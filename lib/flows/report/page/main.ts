@@ -51,6 +51,12 @@ async function start(): Promise<void> {
     dialog.open(indexed);
     document.title = `${indexed.endpoint} · ${run}`;
   };
+  // What is folded away on a screen can't be unfolded on paper.
+  window.addEventListener('beforeprint', () => {
+    for (const folded of document.querySelectorAll<HTMLDetailsElement>('details:is(.warnings, .orders)')) {
+      folded.open = true;
+    }
+  });
   window.addEventListener('popstate', show);
   window.addEventListener('hashchange', show);
   window.addEventListener('keydown', (event) => {

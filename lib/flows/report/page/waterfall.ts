@@ -4,6 +4,9 @@ import { type DrawnRow, openTexts, orderLinks } from './open-orders';
 import { detailRow } from './row-details';
 import { OPEN_NOTE, type WaterfallRow } from './waterfall-rows';
 
+/** A narrower bracket, in percent of the axis, is a blot. */
+const LEAST_DOUBT = 0.3;
+
 export interface Waterfall {
   readonly element: HTMLElement;
   /** Puts the focus on a span's row. */
@@ -139,7 +142,7 @@ function bars(
   }
   for (const { atMs } of faults) svg.append(svgEl('circle', { class: 'fault', cx: `${share(atMs)}%`, cy: 12, r: 4 }));
   const doubt = span?.uncertaintyMs ?? 0;
-  if (doubt > 0) {
+  if (share(doubt) - share(0) > LEAST_DOUBT) {
     const [from, to] = [`${share(startMs - doubt)}%`, `${share(startMs + doubt)}%`];
     for (const [x1, x2, y1, y2] of [
       [from, to, 2, 2],

@@ -19,10 +19,12 @@ const concurrency: Concurrency = {
 
 test('the busiest services are lines that are read out, and all have their numbers in regions of their own', (t) => {
   const section = progressSection(concurrency);
-  t.deepEqual(
-    section.match(/<path class="line s\d/g),
-    [0, 1, 2, 3, 4].map((line) => `<path class="line s${line}`),
-  );
+  for (const picture of section.split('class="chart narrow"')) {
+    t.deepEqual(
+      picture.match(/<path class="line s\d/g),
+      [0, 1, 2, 3, 4].map((line) => `<path class="line s${line}`),
+    );
+  }
   t.regex(section, /role="img" aria-label="[^"]*in steps of 1 s: s60&amp;&lt;b&gt; 60\.0, at most 9; s5/);
   t.false(section.includes('<b>'));
   const regions = section.match(/tabindex="0" role="region" aria-label="[^"]*"/g) ?? [];
@@ -34,15 +36,29 @@ test('the busiest services are lines that are read out, and all have their numbe
 });
 
 test('the names at the ends of lines cover neither each other nor the axis', (t) => {
-  const section = progressSection(concurrency);
-  const heights = Array.from(section.matchAll(/<text class="series s\d" x="\d+" y="([\d.]+)"/g), ([, y]) => Number(y));
-  heights.sort((a, b) => a - b);
-  t.is(heights.length, 5);
-  t.true(heights.every((height, index) => index === 0 || height - (heights[index - 1] as number) >= 12.9));
-  t.true(heights.every((height) => height >= 8 && height <= 200));
+  const pictures = progressSection(concurrency).split('class="chart narrow"');
+  t.is(pictures.length, 2);
+  for (const picture of pictures) {
+    const labels = picture.matchAll(/<text class="series s\d" x="\d+" y="([\d.]+)"/g);
+    const heights = Array.from(labels, ([, y]) => Number(y)).sort((a, b) => a - b);
+    t.is(heights.length, 5);
+    t.true(heights.every((height, index) => index === 0 || height - (heights[index - 1] as number) >= 12.9));
+    t.true(heights.every((height) => height >= 8 && height <= 200));
+  }
 });
 
 test('a run of which no request has both ends has no such section', (t) => {
   t.is(progressSection(null), '');
   t.is(progressSection({ ...concurrency, services: [] }), '');
+});
+
+test('long names that differ at their ends are still told apart', (t) => {
+  const services = ['warehouse-of-the-north-api', 'warehouse-of-the-north-db'].map((service) => ({
+    ...series(1),
+    service,
+  }));
+  const section = progressSection({ ...concurrency, services });
+  const names = Array.from(section.matchAll(/<text class="series[^>]*>([^<]*)/g), ([, name]) => name);
+  t.is(new Set(names).size, 2);
+  t.true(names.every((name) => (name ?? '').length <= 16));
 });

@@ -201,9 +201,113 @@ interface AxeViolation {
   readonly nodes: readonly { readonly html: string }[];
 }
 
-inBrowser(title('a narrow screen has no sideways scrolling of the page itself'), async (t) => {
-  const { page } = await show(t, await html(await troubledShop(40)), { viewport: { width: 360, height: 740 } });
+inBrowser(
+  title('a narrow screen has all of a flow in its width, texts that can be read, and no sideways scrolling'),
+  async (t) => {
+    const { page } = await show(t, await html(await troubledShop(40)), { viewport: { width: 360, height: 740 } });
+    const fits = (selector: string) =>
+      page.evaluate((wanted) => {
+        const { document, innerWidth } = globalThis as unknown as Window;
+        return [...document.querySelectorAll(wanted)].every((node) => node.getBoundingClientRect().right <= innerWidth);
+      }, selector);
+    t.true(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'));
+    t.true(await fits('.rows .row > div'));
+    const heights = await page
+      .locator('.chart:visible text')
+      .evaluateAll((texts) => (texts as unknown as Element[]).map((text) => text.getBoundingClientRect().height));
+    t.true(heights.length > 10 && heights.every((height) => height > 9), `${heights}`);
+    await page.locator('#row-0').click();
+    t.true(await fits('.waterfall .line, .waterfall .bars, .facts dd, .close'));
+    t.true(await page.evaluate("document.querySelector('.flow-body').scrollWidth <= innerWidth"));
+  },
+);
+
+interface Element {
+  getBoundingClientRect(): { readonly right: number; readonly height: number; readonly top: number };
+}
+
+interface Window {
+  readonly innerWidth: number;
+  readonly document: { querySelectorAll(selector: string): Iterable<Element> };
+}
+
+inBrowser(title('the way out of a long flow and its axis stay in sight'), async (t) => {
+  const services = {
+    web: { edge: true, steps: [{ call: 'leaf', count: 150 }] },
+    leaf: { latencyMs: 1 },
+  };
+  const run = await simulatedRun({
+    topology: resolve({ name: 'long', seed: 'a', services } as never, 'long'),
+    requests: 1,
+  });
+  const { page } = await show(t, await html(run), { viewport: { width: 1280, height: 700 } });
+  await page.locator('#row-0').click();
+  await page.keyboard.press('End');
+  t.regex((await page.evaluate<string>('document.activeElement.textContent')) ?? '', /leaf GET/);
+  for (const part of ['.close', '.waterfall thead .axis', 'tr.line:last-child']) {
+    t.true(
+      await openFlow(page)
+        .locator(part)
+        .evaluate((node) => {
+          const { top, bottom } = (
+            node as unknown as { getBoundingClientRect(): Record<string, number> }
+          ).getBoundingClientRect();
+          return (top as number) >= 0 && (bottom as number) <= 700;
+        }),
+      part,
+    );
+  }
+});
+
+inBrowser(title('a list is as high as its flows; where there is none that is said'), async (t) => {
+  const run = await troubledShop(3);
+  const { page } = await show(t, await html(run));
+  t.true(((await page.locator('#grid').boundingBox())?.height ?? 0) < 250);
+  const nothing = { ...run, *batches() {}, *flows() {} } as Run;
+  const { page: empty } = await show(t, await html(nothing));
+  t.is(await empty.locator('.empty').textContent(), 'This run has no flow.');
+});
+
+inBrowser(title('on paper nothing is cut off, and the list is as long as it says'), async (t) => {
+  const { page } = await show(t, await html(await troubledShop(150)), { viewport: { width: 720, height: 1000 } });
+  const open = await page.locator('.warnings').evaluate((node) => (node as unknown as { open: boolean }).open);
+  t.false(open);
+  await page.emulateMedia({ media: 'print' });
+  await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+  t.is(await page.locator('.rows .row').count(), 100);
+  t.is(await page.locator('.on-paper').textContent(), 'On paper: the first 100.');
+  t.true(await page.locator('.on-paper').isVisible());
+  t.true(await page.locator('.warnings li').first().isVisible());
   t.true(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth'));
+  await page.emulateMedia({ media: 'screen' });
+  await page.locator('#row-1').click();
+  await page.emulateMedia({ media: 'print' });
+  const { height = 0 } = (await page.locator('dialog').boundingBox()) ?? {};
+  t.true(
+    height >=
+      (await page.locator('.flow-body').evaluate((node) => (node as unknown as { scrollHeight: number }).scrollHeight)),
+  );
+  t.true(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth + 1'));
+});
+
+inBrowser(title('where the system takes colours away, what is chosen can still be told'), async (t) => {
+  const { page } = await show(t, await html(await troubledShop(60)), { forcedColors: 'active' });
+  const look = (selector: string) =>
+    page
+      .locator(selector)
+      .first()
+      .evaluate((node) => {
+        const { getComputedStyle } = globalThis as unknown as {
+          getComputedStyle(node: unknown): { backgroundColor: string; outlineStyle: string };
+        };
+        const { backgroundColor, outlineStyle } = getComputedStyle(node);
+        return `${backgroundColor} ${outlineStyle}`;
+      });
+  const chip = page.getByRole('button', { name: /^Failed/ });
+  await chip.click();
+  t.not(await look('.chip[aria-pressed="true"]'), await look('.chip[aria-pressed="false"]'));
+  await page.locator('#search').press('Enter');
+  t.true((await look('.row.cursor')).endsWith('solid'));
 });
 
 inBrowser(title('skewed clocks are reported, and what they leave open is drawn'), async (t) => {
