@@ -39,7 +39,7 @@ export function* rebuildFlows(store: EventStore, run: RunKnowledge, only?: Reado
     const pairing = pairReceipts(table);
     const flows = assembleFlows(table, pairing);
     judgeCompleteness(flows, table, pairing, run);
-    for (const flow of flows) markCriticalPath(flow, words);
+    for (const flow of flows) markCriticalPath(flow, table);
     yield { part, table, flows: sortByStart(flows, table) };
   }
 }

@@ -35,6 +35,8 @@ export interface SpanNode {
   /** Nothing that it logged was found; the peer's events show that it was there. */
   readonly inferred: boolean;
   critical: boolean;
+  /** On the critical path: how long its caller waited for it before it gave it up; infinite where it did not. */
+  waitedMs: number;
   inFlow: boolean;
   /** Whether its completeness is settled. */
   judged: boolean;
@@ -127,6 +129,7 @@ export function nodePool(): NodePool {
       span.call = null;
       span.inferred = inferred;
       span.critical = false;
+      span.waitedMs = Number.POSITIVE_INFINITY;
       span.inFlow = false;
       span.judged = false;
       return span;
@@ -172,6 +175,7 @@ function blankSpan(): Writable<SpanNode> {
     call: null,
     inferred: false,
     critical: false,
+    waitedMs: Number.POSITIVE_INFINITY,
     inFlow: false,
     judged: false,
   };

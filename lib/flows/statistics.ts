@@ -1,3 +1,4 @@
+import { criticalOwnMs } from './critical-path';
 import { DECISIONS, extraOf, FLAG, flagsOf, KIND, kindOf, NONE, statusOf, WORD, wallMillis } from './event-record';
 import type { SpanTable } from './group-spans';
 import { type Histogram, histogram } from './histogram';
@@ -176,14 +177,12 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     const own = selfMs(table, span);
     const series = endpointOf(span.origin, words[span.record + WORD.ENDPOINT] as number);
     series.calls += 1;
-    if (span.status >= 500 || (span.status === 0 && span.ended >= 0)) series.errors += 1;
+    if (spanFailed(span)) series.errors += 1;
     series.duration.add(span.durationMs);
     series.self.add(own);
     for (const record of span.decisions) addDecision(record, series, span.origin, table);
     if (!span.critical || Number.isNaN(span.durationMs)) return;
-    let critical = span.durationMs;
-    for (const call of span.calls) if (call.critical) critical -= callDurationMs(table, call) || 0;
-    series.criticalMs += Math.max(0, critical);
+    series.criticalMs += criticalOwnMs(span, table);
   };
 
   const addTree = (top: SpanNode, table: SpanTable): void => {
@@ -240,6 +239,11 @@ export function flowDurationMs({ root, client }: FlowNode, table: SpanTable): nu
   if (!Number.isNaN(root.durationMs)) return root.durationMs;
   const call = client?.calls[0];
   return call ? callDurationMs(table, call) : Number.NaN;
+}
+
+/** Ended with a status of 500 and above, or without any. */
+export function spanFailed({ status, ended }: SpanNode): boolean {
+  return status >= 500 || (status === 0 && ended >= 0);
 }
 
 /** Answered with 500 and above, or not answered at all. */

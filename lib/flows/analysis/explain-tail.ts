@@ -1,8 +1,8 @@
+import { criticalOwnMs, waitedMs } from '../critical-path';
 import { NONE, WORD } from '../event-record';
 import type { SpanTable } from '../group-spans';
 import type { Run } from '../read-run';
 import type { CallNode, FlowNode, SpanNode } from '../span-node';
-import { callDurationMs } from '../span-times';
 import { flowDurationMs, type Statistics } from '../statistics';
 
 /** What the slowest flows have in common, against all others. */
@@ -20,7 +20,7 @@ export interface TailExplanation {
 }
 
 export interface TailPlace {
-  /** `self`: in a service, waiting for nobody; `between`: in the network and queues of a call that was answered; `unanswered`: in a call that was not. */
+  /** `self`: in a service, waiting for nobody; `between`: in the network and queues of a call that was answered; `unanswered`: in a call that was not, less what its callee is known to have spent. */
   readonly kind: 'self' | 'between' | 'unanswered';
   /** `service METHOD /path`, or `caller -> service METHOD /path`. */
   readonly name: string;
@@ -96,25 +96,24 @@ export function explainTail(run: Run, thresholdMs: number): TailExplanation | nu
       if ((words[record + WORD.ATTEMPT] as number) >> 16 > 1) meet('retry', edge);
       const error = call.errorKind;
       if (error !== undefined) meet('error', `${error} at ${edge}`);
-      const ms = callDurationMs(table, call);
-      const inside = call.child && !call.child.inferred ? call.child.durationMs : Number.NaN;
-      if (error !== undefined || Number.isNaN(inside)) spend('unanswered', edge, ms);
-      else spend('between', edge, ms - inside);
+      const ms = waitedMs(call, table);
+      const { child } = call;
+      const inside = child && !child.inferred ? Math.min(child.durationMs, child.waitedMs) : Number.NaN;
+      const isAnswered = error === undefined && !Number.isNaN(inside);
+      spend(isAnswered ? 'between' : 'unanswered', edge, ms - (inside || 0));
     };
     const stack: SpanNode[] = [flow.root];
     for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
       if (span.inferred || span.isClient) continue;
       const { service, instance } = processes[span.origin] as Run['events']['processes'][number];
       meet('instance', instance);
-      let own = span.durationMs;
       for (const call of span.calls) {
         // Attempts before the last one of a call are waited for as well: they are on the path by their ends.
         if (!call.critical) continue;
-        own -= callDurationMs(table, call) || 0;
         visitCall(call, service);
         if (call.child) stack.push(call.child);
       }
-      spend('self', `${service} ${textOf(words[span.record + WORD.ENDPOINT])}`, own);
+      spend('self', `${service} ${textOf(words[span.record + WORD.ENDPOINT])}`, criticalOwnMs(span, table));
     }
     return met;
   };

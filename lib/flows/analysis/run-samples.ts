@@ -3,7 +3,7 @@ import { extraOf, hexOf, KIND, kindOf, NONE, statusOf, WORD } from '../event-rec
 import type { Run } from '../read-run';
 import type { CallNode, SpanNode } from '../span-node';
 import { callDurationMs } from '../span-times';
-import { flowDurationMs } from '../statistics';
+import { flowDurationMs, hasFailed, spanFailed } from '../statistics';
 import { seededUniform, type Uniform } from './bootstrap';
 
 /** Durations of one endpoint or edge in a run. */
@@ -66,11 +66,11 @@ export function runSamples(run: Run): RunSamples {
     const addSpan = (span: SpanNode): void => {
       if (span.inferred || span.isClient) return;
       const endpoint = textOf(words[span.record + WORD.ENDPOINT]);
-      add('endpoint', `${processes[span.origin]?.service} ${endpoint}`, span.durationMs, span.status >= 500);
+      add('endpoint', `${processes[span.origin]?.service} ${endpoint}`, span.durationMs, spanFailed(span));
     };
     for (const flow of flows) {
       const ms = flowDurationMs(flow, table);
-      add('flows', 'all flows', ms, flow.root.status >= 500);
+      add('flows', 'all flows', ms, hasFailed(flow));
       const { root } = flow;
       const own = root.received >= 0 ? extraOf(words, root.received).key : undefined;
       const key = own ?? hexOf(words, root.record + WORD.TRACE, 4);

@@ -44,7 +44,7 @@ function* summary(report: RunReport, style: Style): Generator<string> {
   const sent = requests.sent !== null && requests.sent !== requests.found ? ` of ${requests.sent} sent` : '';
   const failed = statistics.failed > 0 ? paint(style, 'red', `${statistics.failed} failed`) : '0 failed';
   const lost = statistics.incomplete > 0 ? `, ${paint(style, 'yellow', `${statistics.incomplete} incomplete`)}` : '';
-  yield `  ${statistics.flows} flows${sent}, ${failed}${lost}; ${report.events} events of ${count(report.processes.length, 'process', 'processes')}`;
+  yield `  ${count(statistics.flows, 'flow')}${sent}, ${failed}${lost}; ${report.events} events of ${count(report.processes.length, 'process', 'processes')}`;
   if (window) {
     const seconds = windowSeconds(report);
     const rate = seconds > 0 ? `, ${millis(statistics.flows / seconds)} flows/s` : '';

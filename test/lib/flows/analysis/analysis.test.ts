@@ -67,3 +67,34 @@ test('a tail of calls that were never answered is laid to them', async (t) => {
     JSON.stringify(tail),
   );
 });
+
+test('what a callee goes on with, once its caller has given it up, is on no critical path', async (t) => {
+  const services = {
+    web: { edge: true, steps: [{ call: 'middle', timeoutMs: 20, optional: true }], latencyMs: 1 },
+    middle: { steps: [{ call: 'deep' }, { call: 'last' }] },
+    deep: { latencyMs: { uniform: [1, 40] } },
+    last: { latencyMs: { uniform: [1, 40] } },
+  };
+  const topology = resolve({ name: 'small', seed: 'a', services } as never, 'small');
+  const run = await simulatedRun({ topology, requests: 600, rate: 20 });
+  const { statistics } = reportRun(run).report;
+  const critical = [...statistics.endpoints.values()].map(({ service, criticalMs }) => [service, criticalMs] as const);
+  const sum = critical.reduce((total, [, ms]) => total + ms, 0);
+  const { sum: durations } = statistics.duration;
+  t.true(sum <= durations && sum > 0.5 * durations, `${sum} of ${durations}: ${critical}`);
+  const tail = explainTail(run, statistics.duration.percentile(0.9));
+  const spent = tail?.places.reduce((total, { tailMs }) => total + tailMs, 0) ?? Number.NaN;
+  t.true(spent <= statistics.duration.max, JSON.stringify(tail));
+});
+
+test('failures are counted alike by a comparison and by the statistics', async (t) => {
+  const topology = shop({ uniform: [2, 3] });
+  const failures = { connect: 0.02, reset: 0.03, lost: 0.02, internal: 0.02, balancer: 0.02 };
+  const run = await simulatedRun({ topology, requests: 800, failures });
+  const { statistics } = reportRun(run).report;
+  const { series } = runSamples(run);
+  t.is(series.get('flows all flows')?.errors, statistics.failed);
+  for (const { service, endpoint, errors } of statistics.endpoints.values()) {
+    t.is(series.get(`endpoint ${service} ${endpoint}`)?.errors, errors);
+  }
+});
