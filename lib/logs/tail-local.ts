@@ -34,6 +34,7 @@ interface Position {
   at: number;
   /** What stands before `at`: a file that was written anew has something else there. */
   mark: Buffer;
+  writtenAtMs: number;
   namedAtMs: number;
 }
 
@@ -66,7 +67,7 @@ export function tailLocal(places: () => readonly string[], sinceMs = 0): LogTail
       return known;
     }
     const file = { name: basename(path, LOG_SUFFIX) };
-    const position = { descriptor, file, at: 0, mark: Buffer.alloc(0), namedAtMs: 0 };
+    const position = { descriptor, file, at: 0, mark: Buffer.alloc(0), writtenAtMs: 0, namedAtMs: 0 };
     files.set(id, position);
     return position;
   };
@@ -94,11 +95,8 @@ export function tailLocal(places: () => readonly string[], sinceMs = 0): LogTail
   };
 
   const advance = (position: Position, bytes: number, reader: TailReader): void => {
-    let got = read(position, bytes);
-    if (got < 0) {
-      anew(position, reader);
-      got = read(position, bytes);
-    }
+    const got = read(position, bytes);
+    // Truncated just now.
     if (got <= 0) return;
     const from = position.mark.length;
     position.at += got;
@@ -112,8 +110,10 @@ export function tailLocal(places: () => readonly string[], sinceMs = 0): LogTail
       find(nowMs);
       const left = new Map<Position, number>();
       for (const [id, position] of files) {
-        const { size } = fstatSync(position.descriptor);
-        if (size < position.at) anew(position, reader);
+        const { size, mtimeMs } = fstatSync(position.descriptor);
+        const isWritten = mtimeMs !== position.writtenAtMs;
+        position.writtenAtMs = mtimeMs;
+        if (size < position.at || (isWritten && read(position, 0) < 0)) anew(position, reader);
         if (size > position.at) left.set(position, size - position.at);
         else if (nowMs - position.namedAtMs > LINGER_MS) {
           closeSync(position.descriptor);

@@ -5,45 +5,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadTopology } from '../../lib/model/load-topology';
 import { newRunId } from '../../lib/model/run-id';
+import { growingLogs } from '../support/growing-logs';
 import { simulate } from '../support/simulate';
 import { outcome, toolsIn } from '../support/tool';
 
 const topology = loadTopology('shop', { cwd: join(__dirname, '..', '..') });
 const REQUESTS = 30;
 
-/** A run of which the folder is not there yet, and what writes it. */
-function coming(t: ExecutionContext) {
-  const run = newRunId('shop', new Date());
-  const simulation = simulate({ topology, run, requests: REQUESTS, failures: { internal: 0.03 } });
-  const cwd = mkdtempSync(join(tmpdir(), 'microcosm-follow-'));
-  t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
-  const folder = join(cwd, '.microcosm', 'runs', run);
-  const manifest = (record: 'start' | 'end'): void => {
-    const line = JSON.stringify(simulation.manifest.find((one) => one.record === record));
-    appendFileSync(join(folder, 'manifest.jsonl'), `${line}\n`);
-  };
-  const files = Array.from(simulation.files, ([file, lines]) => ({
-    path: join(folder, file),
-    text: lines.map((line) => `${line}\n`).join(''),
-  }));
-  return {
-    run,
-    cwd,
-    tool: toolsIn(cwd),
-    failed: simulation.flows.filter(({ root }) => (root?.status ?? 500) >= 500).length,
-    begin(): void {
-      mkdirSync(folder, { recursive: true });
-      manifest('start');
-    },
-    /** A part of each file, cut wherever it falls. */
-    write(from: number, to: number): void {
-      for (const { path, text } of files) {
-        appendFileSync(path, text.slice(Math.floor(from * text.length), Math.floor(to * text.length)));
-      }
-    },
-    end: () => manifest('end'),
-  };
-}
+const coming = (t: ExecutionContext) => growingLogs(t, { requests: REQUESTS, failures: { internal: 0.03 } });
 
 interface Line {
   readonly record: string;
@@ -63,15 +32,15 @@ function linesOf(stdout: string): readonly Line[] {
 }
 
 test('followed before it exists, a run is told flow by flow as its files grow, and ends by itself', async (t) => {
-  const { run, tool, begin, write, end } = coming(t);
+  const { run, tool, begin, writeAll, end } = coming(t);
   const child = tool(t, 'timeline', run, '--follow', '--format', 'json');
   const first = new Promise<void>((settle) => child.stdout?.once('data', () => settle()));
   const result = outcome(child);
   await pause(500);
   begin();
-  write(0, 0.6);
+  writeAll(0, 0.6);
   await Promise.race([first, result]);
-  write(0.6, 1);
+  writeAll(0.6, 1);
   end();
   const { code, stdout, stderr } = await result;
   t.is(code, 0, stderr);
@@ -84,9 +53,9 @@ test('followed before it exists, a run is told flow by flow as its files grow, a
 });
 
 test('what never comes is given up after the wait, and said', async (t) => {
-  const { run, tool, begin, write, end } = coming(t);
+  const { run, tool, begin, writeAll, end } = coming(t);
   begin();
-  write(0, 0.8);
+  writeAll(0, 0.8);
   end();
   const { code, stdout, stderr } = await outcome(tool(t, 'timeline', run, '--follow', '--wait', '1s'));
   t.is(code, 0);
@@ -98,9 +67,9 @@ test('what never comes is given up after the wait, and said', async (t) => {
 });
 
 test('a topology in place of a run means its run under way; Ctrl-C ends with the summary', async (t) => {
-  const { run, tool, begin, write } = coming(t);
+  const { run, tool, begin, writeAll } = coming(t);
   begin();
-  write(0, 1);
+  writeAll(0, 1);
   const child = tool(t, 'timeline', 'shop', '--follow');
   const result = outcome(child);
   let seen = 0;
@@ -118,9 +87,10 @@ test('a topology in place of a run means its run under way; Ctrl-C ends with the
 });
 
 test('only failed flows are shown where those are asked for, and all are counted', async (t) => {
-  const { run, tool, begin, write, end, failed } = coming(t);
+  const { run, simulation, tool, begin, writeAll, end } = coming(t);
+  const failed = simulation.flows.filter(({ root }) => (root?.status ?? 500) >= 500).length;
   begin();
-  write(0, 1);
+  writeAll(0, 1);
   end();
   const { stdout } = await outcome(
     tool(t, 'timeline', run, '--follow', '--errors', '--service', 'web', '--format', 'json'),
@@ -132,13 +102,13 @@ test('only failed flows are shown where those are asked for, and all are counted
 });
 
 test('a reader that has seen enough ends it quietly', async (t) => {
-  const { run, tool, begin, write } = coming(t);
+  const { run, tool, begin, writeAll } = coming(t);
   begin();
-  write(0, 0.5);
+  writeAll(0, 0.5);
   const child = tool(t, 'timeline', run, '--follow');
   child.stdout?.once('data', () => {
     child.stdout?.destroy();
-    write(0.5, 1);
+    writeAll(0.5, 1);
   });
   let stderr = '';
   child.stderr?.on('data', (text) => {

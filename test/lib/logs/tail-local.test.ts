@@ -1,4 +1,13 @@
-import { appendFileSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -61,6 +70,37 @@ test('a file that became shorter is read from its start', (t) => {
   drain(tail);
   writeFileSync(join(place, 'web-1.log'), 'new\n');
   t.deepEqual(drain(tail), { 'web-1': '|new\n' });
+});
+
+test('a file that was written anew is read from its start, though it is as long as before, or longer', (t) => {
+  for (const text of ['x new line\n', 'a new line that is longer\n']) {
+    const place = folder(t);
+    const tail = tailLocal(() => [place]);
+    writeFileSync(join(place, 'web-1.log'), 'a long line');
+    drain(tail);
+    writeFileSync(join(place, 'web-1.log'), text);
+    // Clocks of file systems may stand still for some milliseconds.
+    utimesSync(join(place, 'web-1.log'), new Date(), new Date(Date.now() + 1_000));
+    t.deepEqual(drain(tail), { 'web-1': `|${text}` });
+    t.deepEqual(drain(tail), {});
+  }
+});
+
+test('what is written to a log that was renamed or removed is read, and so is its successor', (t) => {
+  const place = folder(t);
+  const path = join(place, 'web-1.log');
+  const tail = tailLocal(() => [place]);
+  appendFileSync(path, 'one\n');
+  drain(tail);
+  appendFileSync(path, 'two\n');
+  renameSync(path, `${path}.1`);
+  t.deepEqual(drain(tail), { 'web-1': 'two\n' });
+  appendFileSync(`${path}.1`, 'three\n');
+  appendFileSync(path, 'four\n');
+  t.deepEqual(drain(tail), { 'web-1': 'three\nfour\n' });
+  appendFileSync(path, 'five\n');
+  rmSync(path);
+  t.deepEqual(drain(tail), { 'web-1': 'five\n' });
 });
 
 test('of large files that are there already, pieces come in proportion to their lengths', (t) => {

@@ -106,17 +106,47 @@ test('flows that lost events are given up after the wait, and no others', async 
   t.is(live.waiting, 0);
 });
 
-test('more incomplete flows than there is room for push the oldest out, and their rest counts as late', (t) => {
-  const ends = new Map(
+/** No flow of these is ever complete. */
+function withoutReceipts(): Files {
+  return new Map(
     Array.from(simulation.files, ([name, lines]) => [
       name,
       lines.filter((line) => !line.includes('"REQUEST_RECEIVED"')),
     ]),
   );
+}
+
+test('more incomplete flows than there is room for push the oldest out, and their rest counts as late', (t) => {
+  const ends = withoutReceipts();
   const { told, live, most } = follow(ends, seededRandom(5), { traces: 7 });
   t.true(most <= 7, `${most}`);
   t.true(told.some(({ givenUp }) => givenUp));
   t.is(new Set(told.map(({ traceId }) => traceId)).size, 40);
   t.is(told.length, 40);
   t.true(live.late > 0);
+});
+
+test('incomplete flows take no more memory than there is room for', (t) => {
+  const ends = withoutReceipts();
+  const words = 16 * 1024;
+  const { told, live, most } = follow(ends, seededRandom(5), { words });
+  // A flow of the shop takes some hundred words at the least.
+  t.true(most <= words / 100, `${most}`);
+  t.is(new Set(told.map(({ traceId }) => traceId)).size, 40);
+  t.true(live.late > 0);
+});
+
+test('a single flow that grows without an end is given up, and the others are told whole', (t) => {
+  const [endless = ''] = simulation.flows.map(({ traceId }) => traceId);
+  const more = Array.from({ length: 200 }, (_, index) =>
+    simulation.events
+      .filter(({ traceId, process }) => traceId === endless && process !== undefined)
+      .map((event) => JSON.stringify({ ...event, process: `again${index}` })),
+  ).flat();
+  const files = new Map([...simulation.files, ['again.log', more]]);
+  const { told } = follow(files, seededRandom(7), { words: 64 * 1024 });
+  const others = told.filter(({ traceId }) => traceId !== endless);
+  t.is(others.length, 39);
+  t.true(others.every(({ complete, givenUp }) => complete && !givenUp));
+  t.true(told.some(({ traceId, givenUp }) => traceId === endless && givenUp));
 });
