@@ -1,4 +1,5 @@
-import type { Flow } from '../flow';
+import type { Flow, Ordering } from '../flow';
+import { openOrderings, openOrderingText } from './open-orderings';
 import { orderMark } from './order-mark';
 import { itemFailed, type TraceItem, traceItems } from './trace-item';
 
@@ -18,8 +19,9 @@ export function* otlp(flows: Iterable<Flow>, run: RunName): Generator<string> {
   let batch: Resources = new Map();
   let spans = 0;
   for (const flow of flows) {
+    const open = openOrderings(flow);
     for (const item of traceItems(flow)) {
-      addItem(batch, flow, item);
+      addItem(batch, flow, item, open.get(item.span?.requestId ?? ''));
       spans += 1;
     }
     if (spans < SPANS_A_LINE) continue;
@@ -51,7 +53,7 @@ interface Resource {
 type Resources = Map<string, Resource>;
 type Value = string | number | boolean | null | undefined;
 
-function addItem(resources: Resources, flow: Flow, item: TraceItem): void {
+function addItem(resources: Resources, flow: Flow, item: TraceItem, open: readonly Ordering[] = []): void {
   const { service, instance, process } = item;
   const key = JSON.stringify([service, instance, process]);
   let resource = resources.get(key);
@@ -59,7 +61,7 @@ function addItem(resources: Resources, flow: Flow, item: TraceItem): void {
     resource = { service, instance, process, spans: [] };
     resources.set(key, resource);
   }
-  resource.spans.push(spanOf(flow, item));
+  resource.spans.push(spanOf(flow, item, open));
 }
 
 function line(resources: Resources, { run, topology }: RunName): string {
@@ -78,10 +80,10 @@ function line(resources: Resources, { run, topology }: RunName): string {
   return `${JSON.stringify({ resourceSpans })}\n`;
 }
 
-function spanOf(flow: Flow, item: TraceItem): unknown {
+function spanOf(flow: Flow, item: TraceItem, open: readonly Ordering[]): unknown {
   const { kind, spanId, parentSpanId, endpoint, callee, status, error } = item;
   const failed = itemFailed(item);
-  const events = eventsOf(flow, item);
+  const events = [...eventsOf(flow, item), ...open.map((ordering) => orderEvent(flow, item, ordering))];
   return {
     traceId: flow.traceId,
     spanId,
@@ -176,6 +178,21 @@ function eventsOf(flow: Flow, { span, error, startMs, endMs }: TraceItem): unkno
   if (error === null) return own;
   const attributesOfError = attributes({ 'exception.type': error.kind, 'exception.message': error.message });
   return [...own, { timeUnixNano: unixNano(flow, endMs), name: 'exception', attributes: attributesOfError }];
+}
+
+/** At the beginning or end that may have come before what it is shown after. */
+function orderEvent(flow: Flow, { startMs, endMs }: TraceItem, ordering: Ordering): unknown {
+  const { first, second, apartMs, boundMs } = ordering;
+  return {
+    timeUnixNano: unixNano(flow, second.at === 'start' ? startMs : endMs),
+    name: 'microcosm.order_within_clock_error',
+    attributes: attributes({
+      'microcosm.order.what': openOrderingText(ordering),
+      'microcosm.order.with': first.requestId,
+      'microcosm.order.apart_ms': apartMs,
+      'microcosm.order.bound_ms': boundMs,
+    }),
+  };
 }
 
 function prefixed(prefix: string, values: Readonly<Record<string, unknown>>): Record<string, Value> {

@@ -4,8 +4,8 @@ import {
   FLOW_FLAG,
   type FlowHead,
   type ReportCall,
-  type ReportEvent,
   type ReportFlow,
+  type ReportOrdering,
   type ReportSpan,
   SPAN_FLAG,
 } from '../flow-fields';
@@ -47,8 +47,6 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
   const text = (column: number): string | null => texts[next(column) - 1] ?? null;
   const list = (column: number): string[] => times(next(column), () => text(column) ?? '');
   const idsAt = cursors[AT.traceIds] as number;
-  /** Spans of the flow under way, in the order of the walk. */
-  let walked: ReportSpan[] = [];
   const digits = hexDigits(bytes.subarray(idsAt));
   const hex = (column: number, length: number): string => {
     const start = (cursors[column] as number) - idsAt;
@@ -95,9 +93,7 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
     const flags = next(AT.spanFlags);
     const calls = next(AT.spanCalls);
     const queued = next(AT.spanQueued);
-    // Numbered as it begins, before those below it.
-    const number = walked.length++;
-    const span: ReportSpan = {
+    return {
       service: text(AT.spanService) ?? '?',
       instance: text(AT.spanInstance) ?? '?',
       process: text(AT.spanProcess),
@@ -124,17 +120,10 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       calls: times(calls, () => readCall(offsetUs, startAt)),
       queued: times(queued, () => readSpan(offsetUs, startAt)),
     };
-    walked[number] = span;
-    return span;
   };
-  const readEvent = (number: number): ReportEvent => ({
-    span: walked[number >> 1] as ReportSpan,
-    at: number % 2 === 1 ? 'end' : 'start',
-  });
 
   let startAt = 0;
   return times(count, () => {
-    walked = [];
     const traceId = hex(AT.traceIds, 16);
     startAt += signed(AT.flowStart);
     const key = text(AT.flowKey) ?? traceId;
@@ -144,7 +133,10 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
     const warnings = list(AT.flowWarnings);
     const orphans = next(AT.flowOrphans);
     const orderings = next(AT.flowOrderings);
-    const open = next(AT.flowOpen);
+    const open = times(next(AT.flowOpen), (): OpenNumbers => {
+      const first = next(AT.openFirst);
+      return [first, first + signed(AT.openSecond), signed(AT.openApart), duration(AT.openBound)];
+    });
     return {
       traceId,
       key,
@@ -157,15 +149,35 @@ export function decodeFlows({ flows: count, texts, lengths }: FlowHead, bytes: U
       root: readSpan(0, startAt),
       orphans: times(orphans, () => readSpan(0, startAt)),
       orderings,
-      // Last: they name the spans above.
-      open: times(open, () => {
-        const first = next(AT.openFirst);
-        const second = first + signed(AT.openSecond);
-        const apartMs = signed(AT.openApart) / 1000;
-        return { first: readEvent(first), second: readEvent(second), apartMs, boundMs: duration(AT.openBound) };
-      }),
+      // Looked up where the flow is opened: the list is to be there before.
+      get open(): readonly ReportOrdering[] {
+        return openOrderings(this, open);
+      },
     };
   });
+}
+
+/** Events by number, then the distance in microseconds and the bound in milliseconds. */
+type OpenNumbers = readonly [first: number, second: number, apartUs: number, boundMs: number | null];
+
+function openOrderings({ root, orphans }: ReportFlow, numbers: readonly OpenNumbers[]): readonly ReportOrdering[] {
+  const walked: ReportSpan[] = [];
+  const walk = (span: ReportSpan): void => {
+    walked.push(span);
+    for (const { child } of span.calls) if (child) walk(child);
+    span.queued.forEach(walk);
+  };
+  for (const top of [root, ...orphans]) walk(top);
+  const event = (number: number): ReportOrdering['first'] => ({
+    span: walked[number >> 1] as ReportSpan,
+    at: number % 2 === 1 ? 'end' : 'start',
+  });
+  return numbers.map(([first, second, apartUs, boundMs]) => ({
+    first: event(first),
+    second: event(second),
+    apartMs: apartUs / 1000,
+    boundMs,
+  }));
 }
 
 const NAMES = [...COLUMNS, 'traceIds', 'requestIds'] as const;

@@ -3,6 +3,7 @@ import type { Flow } from '../../../../lib/flows/flow';
 import { chrome } from '../../../../lib/flows/formats/chrome';
 import { jaeger } from '../../../../lib/flows/formats/jaeger';
 import { mermaid } from '../../../../lib/flows/formats/mermaid';
+import { otlp } from '../../../../lib/flows/formats/otlp';
 import type { Run } from '../../../../lib/flows/read-run';
 import { reportRun } from '../../../../lib/flows/run-report';
 import { reportText } from '../../../../lib/flows/text/report-text';
@@ -71,6 +72,38 @@ test("Jaeger warns of each order within clock error on its span, a proved one's 
     );
   }
 });
+
+test('OTLP has an event for each order within clock error on its span, with distance and bound', async (t) => {
+  const run = await skewed();
+  const told = [...otlp(run.flows(), run)].flatMap((line) =>
+    JSON.parse(line).resourceSpans.flatMap((resource: { scopeSpans: { spans: OtlpSpan[] }[] }) =>
+      (resource.scopeSpans[0]?.spans ?? []).flatMap(({ spanId, events = [] }) =>
+        events
+          .filter(({ name }) => name === 'microcosm.order_within_clock_error')
+          .map(({ attributes }) => {
+            const value = (key: string) => attributes.find((each) => each.key === `microcosm.order.${key}`)?.value;
+            return `${value('with')?.stringValue} ${spanId} ${value('apart_ms')?.doubleValue ?? value('apart_ms')?.intValue}`;
+          }),
+      ),
+    ),
+  );
+  const open = [...run.flows()].flatMap(openOf);
+  t.deepEqual(
+    told.sort(),
+    open.map(({ first, second, apartMs }) => `${first.requestId} ${second.requestId} ${apartMs + 0}`).sort(),
+  );
+});
+
+interface OtlpSpan {
+  readonly spanId: string;
+  readonly events?: readonly {
+    readonly name: string;
+    readonly attributes: readonly {
+      readonly key: string;
+      readonly value: { readonly stringValue?: string; readonly doubleValue?: number; readonly intValue?: string };
+    }[];
+  }[];
+}
 
 test('the text counts the orders within clock error of a flow, and names them where the flow is asked for', async (t) => {
   const run = await skewed();
