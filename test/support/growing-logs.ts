@@ -83,6 +83,11 @@ export function following(child: ChildProcess): Promise<void> {
   return heard(child.stderr, (text) => text.includes('following '));
 }
 
+/** Resolves once a follower told that it waits for its run to begin. */
+export function waiting(child: ChildProcess): Promise<void> {
+  return heard(child.stderr, (text) => text.includes('waiting for '));
+}
+
 /** Resolves once so many lines came on standard output. */
 export function linesFrom(child: ChildProcess, lines: number): Promise<void> {
   return heard(child.stdout, (text) => text.split('\n').length > lines);

@@ -22,10 +22,10 @@ export function toolsIn(cwd: string): Tool {
   };
 }
 
-/** What a command printed, and its exit code, once it has ended. */
+/** What a command printed, and its exit code, once it has ended; a signal that ended it is named behind its errors. */
 export async function outcome(child: ChildProcess) {
   const { stdout, stderr } = child;
   if (!stdout || !stderr) throw new Error('its output is not read');
-  const [out, error, [code]] = await Promise.all([text(stdout), text(stderr), once(child, 'close')]);
-  return { stdout: out, stderr: error, code: code as number | null };
+  const [out, error, [code, signal]] = await Promise.all([text(stdout), text(stderr), once(child, 'close')]);
+  return { stdout: out, stderr: signal === null ? error : `${error}(ended by ${signal})`, code: code as number | null };
 }

@@ -26,7 +26,8 @@ function write(name: string, late: readonly object[], broken: readonly object[])
 write('plain', [], []);
 write(
   'broken',
-  [{ type: 'latency', at: 'before', args: { delay: 150 }, probability: 0.5, id: 'late' }],
+  // Long enough that the call beside it, on a busy machine too, has ended before.
+  [{ type: 'latency', at: 'before', args: { delay: 500 }, probability: 0.5, id: 'late' }],
   [{ type: 'error', at: 'before', probability: 0.3, id: 'no' }],
 );
 

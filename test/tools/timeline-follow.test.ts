@@ -1,11 +1,11 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { loadTopology } from '../../lib/model/load-topology';
 import { newRunId } from '../../lib/model/run-id';
-import { growingLogs } from '../support/growing-logs';
+import { growingLogs, waiting } from '../support/growing-logs';
 import { simulate } from '../support/simulate';
 import { outcome, toolsIn } from '../support/tool';
 
@@ -36,7 +36,8 @@ test('followed before it exists, a run is told flow by flow as its files grow, a
   const child = tool(t, 'timeline', run, '--follow', '--format', 'json');
   const first = new Promise<void>((settle) => child.stdout?.once('data', () => settle()));
   const result = outcome(child);
-  await pause(500);
+  // A command that takes longer to start finds the run there: it looks for one within a minute of its id's time.
+  await Promise.race([waiting(child), pause(30_000, undefined, { ref: false })]);
   begin();
   writeAll(0, 0.6);
   await Promise.race([first, result]);
@@ -67,9 +68,12 @@ test('what never comes is given up after the wait, and said', async (t) => {
 });
 
 test('a topology in place of a run means its run under way; Ctrl-C ends with the summary', async (t) => {
-  const { run, tool, begin, writeAll } = coming(t);
+  const { run, path, tool, begin, writeAll } = coming(t);
   begin();
   writeAll(0, 1);
+  // Its driver is at work, however long the command takes to start.
+  const driver = setInterval(() => utimesSync(path('client.log'), new Date(), new Date()), 1_000);
+  t.teardown(() => clearInterval(driver));
   const child = tool(t, 'timeline', 'shop', '--follow');
   const result = outcome(child);
   let seen = 0;
