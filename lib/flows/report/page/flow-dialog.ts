@@ -37,7 +37,13 @@ export function flowDialog(onClose: () => void): FlowDialog {
 function content({ flow, endpoint, spans, retries, failed }: IndexedFlow, close: () => void): Node[] {
   const rows = waterfallRows(flow);
   const { open, orderings } = flow;
-  const note = el('p', { class: 'order-note', hidden: open.length === 0 });
+  const note = el('div', {
+    class: 'order-note',
+    role: 'region',
+    'aria-label': 'Order within clock error',
+    tabindex: 0,
+    hidden: open.length === 0,
+  });
   note.textContent = `≈ Within clock error: ${open.length} of ${plural(orderings, 'order')} between hosts. Point at a row, or move to it, to see with what.`;
   const { element, goTo } = waterfall(rows.slice(0, MOST_ROWS), note);
   const closing = el('button', { type: 'button', class: 'close', 'aria-label': 'Close this flow' }, '✕');
@@ -76,7 +82,7 @@ function content({ flow, endpoint, spans, retries, failed }: IndexedFlow, close:
       flow.warnings.length > 0
         ? el('ul', { class: 'flow-warnings' }, ...flow.warnings.map((warning) => el('li', {}, warning)))
         : null,
-      legend(rows),
+      legend(rows, element.querySelector('.bars .doubt') !== null),
       element,
       rows.length > MOST_ROWS
         ? el('p', { class: 'hint' }, `${rows.length - MOST_ROWS} more rows are not shown; --format json has all.`)
@@ -87,7 +93,7 @@ function content({ flow, endpoint, spans, retries, failed }: IndexedFlow, close:
   ];
 }
 
-function legend(rows: readonly WaterfallRow[]): HTMLElement {
+function legend(rows: readonly WaterfallRow[], doubt: boolean): HTMLElement {
   const item = (className: string, text: string): HTMLElement => {
     const swatch = svgEl('svg', { class: 'swatch', width: 28, height: 12, 'aria-hidden': 'true' });
     if (className === 'doubt') swatch.append(svgEl('path', { class: className, d: 'M1 3v6M1 6h26M27 3v6' }));
@@ -107,7 +113,7 @@ function legend(rows: readonly WaterfallRow[]): HTMLElement {
     some(({ kind }) => kind === 'queued') ? item('queued', 'queued work') : null,
     some(({ failed }) => failed) ? item('failed', 'failed') : null,
     some(({ span }) => span?.inferred ?? false) ? item('inferred', 'inferred') : null,
-    some(({ span }) => (span?.uncertaintyMs ?? 0) > 0) ? item('doubt', 'clock uncertainty') : null,
+    doubt ? item('doubt', 'clock uncertainty') : null,
     some(({ open }) => open.length > 0) ? item('unproved', '≈ order within clock error') : null,
     some(({ faults }) => faults.length > 0) ? item('fault', 'fault') : null,
   );

@@ -120,9 +120,10 @@ function bySpan(open: readonly ReportOrdering[]): ReadonlyMap<ReportSpan, readon
 
 /** Of other versions any field may be missing. */
 function shownFault(json: string, spanMs: number): ShownFault {
-  const { type, offsetMs, ...fields } = JSON.parse(json) as Readonly<Record<string, unknown>>;
+  const { type, offsetMs, args, ...fields } = JSON.parse(json) as Readonly<Record<string, unknown>>;
   const name = typeof type === 'string' ? type : 'injected';
-  const more = Object.entries(fields).map(
+  const drawn = typeof args === 'object' ? args : { args };
+  const more = Object.entries({ ...drawn, ...fields }).map(
     ([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
   );
   return { name, atMs: typeof offsetMs === 'number' ? offsetMs : spanMs, text: [name, ...more].join(', ') };

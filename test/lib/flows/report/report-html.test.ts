@@ -168,12 +168,20 @@ inBrowser(title("the page's own policy stops scripts and requests that are not i
   t.true(mishaps.length >= 2 && mishaps.every((each) => each.includes('Content Security Policy')));
 });
 
-for (const colorScheme of ['light', 'dark'] as const) {
+for (const [colorScheme, width] of [
+  ['light', 1280],
+  ['dark', 1280],
+  ['light', 390],
+] as const) {
   inBrowser(
-    title(`nothing stands in the way of assistive technology, contrast included (${colorScheme})`),
+    title(`nothing stands in the way of assistive technology, contrast included (${colorScheme}, ${width} px)`),
     async (t) => {
       const run = await troubledShop(60);
-      const { page } = await show(t, await html(run), { colorScheme, bypassCSP: true });
+      const { page } = await show(t, await html(run), {
+        colorScheme,
+        bypassCSP: true,
+        viewport: { width, height: 800 },
+      });
       await page.addScriptTag({ path: require.resolve('axe-core') });
       const violations = async () =>
         page.evaluate(async () => {
@@ -190,7 +198,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
       t.deepEqual(await violations(), []);
       await page.getByRole('button', { name: /^Failed/ }).click();
       await page.locator('#row-0').click();
-      await openFlow(page).locator('tr.line').nth(1).click();
+      t.deepEqual(await violations(), []);
+      // With all that can be unfolded, and with what a row in focus brings about.
+      const row = openFlow(page).locator('tr.line', { hasText: 'order unproved' }).first();
+      await row.click();
+      await row.focus();
+      await openFlow(page).locator('.orders summary').click();
       t.deepEqual(await violations(), []);
     },
   );
@@ -274,7 +287,7 @@ inBrowser(title('on paper nothing is cut off, and the list is as long as it says
   t.false(open);
   await page.emulateMedia({ media: 'print' });
   await page.evaluate("dispatchEvent(new Event('beforeprint'))");
-  t.is(await page.locator('.rows .row').count(), 100);
+  await page.waitForFunction("document.querySelectorAll('.rows .row').length === 100");
   t.is(await page.locator('.on-paper').textContent(), 'On paper: the first 100.');
   t.true(await page.locator('.on-paper').isVisible());
   t.true(await page.locator('.warnings li').first().isVisible());
@@ -291,7 +304,10 @@ inBrowser(title('on paper nothing is cut off, and the list is as long as it says
 });
 
 inBrowser(title('where the system takes colours away, what is chosen can still be told'), async (t) => {
-  const { page } = await show(t, await html(await troubledShop(60)), { forcedColors: 'active' });
+  const { page } = await show(t, await html(await troubledShop(60)), {
+    forcedColors: 'active',
+    reducedMotion: 'reduce',
+  });
   const look = (selector: string) =>
     page
       .locator(selector)
@@ -400,7 +416,9 @@ inBrowser(title('a fault is named by its kind, where it struck'), async (t) => {
   const row = openFlow(page).locator('tr.line', { hasText: 'fault latency' });
   t.true(Number.parseFloat((await row.locator('circle.fault').getAttribute('cx')) ?? '') > 10);
   await row.click();
-  t.true((await openFlow(page).locator('.details').textContent())?.includes('latency, id f1, source live'));
+  t.true(
+    (await openFlow(page).locator('.details').textContent())?.includes('latency, latencyMs 50, id f1, source live'),
+  );
 });
 
 test('what the slowest flows have in common is told where there are enough of them', async (t) => {
