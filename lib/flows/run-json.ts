@@ -1,3 +1,4 @@
+import { roundMs } from '../model/event-line';
 import type { TailExplanation } from './analysis/explain-tail';
 import type { Call, Flow, Span } from './flow';
 import type { Histogram } from './histogram';
@@ -82,7 +83,7 @@ function statisticsJson(report: RunReport): unknown {
 
 function summaryOf(values: Histogram): unknown {
   if (values.count === 0) return null;
-  const at = (q: number): number => Math.round(values.percentile(q) * 1000) / 1000;
+  const at = (q: number): number => roundMs(values.percentile(q));
   return {
     mean: values.sum / values.count,
     min: values.min,

@@ -1,4 +1,5 @@
 import type { ClockSource } from '../../model/event';
+import { roundMs } from '../../model/event-line';
 import type { ClockDomain } from './clock-domains';
 import type { RunClocks } from './run-clocks';
 
@@ -147,7 +148,7 @@ function driftOf(known: readonly { readonly centreMs: number; readonly offsetMs:
 }
 
 function rounded(ms: number | undefined): number | null {
-  return ms === undefined || !Number.isFinite(ms) ? null : Math.round(ms * 1000) / 1000;
+  return ms === undefined || !Number.isFinite(ms) ? null : roundMs(ms);
 }
 
 function isoTime(ms: number): string {

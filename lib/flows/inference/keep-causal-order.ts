@@ -1,3 +1,4 @@
+import { roundMs } from '../../model/event-line';
 import type { Span } from '../flow';
 import type { Draft } from './infer-expected';
 
@@ -35,13 +36,8 @@ function beginAfter(span: Draft<Span>, sentMs: number): void {
 
 /** With all that its process saw of it. */
 function move(span: Draft<Span>, byMs: number): void {
-  span.offsetMs = rounded(span.offsetMs + byMs);
+  span.offsetMs = roundMs(span.offsetMs + byMs);
   if (span.inferred) return;
-  span.correctionMs = rounded(span.correctionMs + byMs);
-  for (const seen of [...span.calls, ...span.faults, ...span.decisions]) seen.offsetMs = rounded(seen.offsetMs + byMs);
-}
-
-/** To microseconds, as everywhere in flows. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
+  span.correctionMs = roundMs(span.correctionMs + byMs);
+  for (const seen of [...span.calls, ...span.faults, ...span.decisions]) seen.offsetMs = roundMs(seen.offsetMs + byMs);
 }

@@ -1,3 +1,4 @@
+import { roundMs } from '../../model/event-line';
 import type { Span } from '../flow';
 import { type FlowFacts, type Injection, type Top, upFrom } from './injections';
 import type { EffectKind, EffectLabel } from './label';
@@ -122,7 +123,7 @@ function answerKinds({ fault }: Injection): readonly EffectKind[] {
 
 export function addedMs(ms: number | null, wouldMs: number): number | null {
   if (ms === null || Number.isNaN(ms) || Number.isNaN(wouldMs)) return null;
-  const added = Math.round((ms - wouldMs) * 1000) / 1000;
+  const added = roundMs(ms - wouldMs);
   return Math.abs(added) <= LEAST_MS ? 0 : added;
 }
 

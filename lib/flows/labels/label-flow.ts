@@ -1,5 +1,6 @@
 import { CLIENT_SERVICE } from '../../model/contract';
 import { hashText } from '../../model/draw';
+import { roundMs } from '../../model/event-line';
 import type { Topologies } from '../conformance/topologies';
 import type { Flow, Span } from '../flow';
 import { attemptWould } from './attempt-would';
@@ -74,7 +75,7 @@ function compare({ status, durationMs }: Pick<Span, 'status' | 'durationMs'>, wo
     status,
     durationMs,
     counterfactualStatus: would?.status ?? null,
-    counterfactualMs: known ? Math.round(would.ms * 1000) / 1000 : null,
+    counterfactualMs: known ? roundMs(would.ms) : null,
     addedMs: would === null ? durationMs : addedMs(durationMs, would.ms),
     basis: would?.basis ?? 'drawn',
   };
