@@ -88,3 +88,20 @@ function cycleThrough(
 function at(values: Float64Array, index: number): number {
   return values[index] as number;
 }
+
+/** Of constraints between the same two, the one that matters. */
+export function tightest(constraints: readonly DifferenceConstraint[]): DifferenceConstraint[] {
+  const best = new Map<string, DifferenceConstraint>();
+  for (const constraint of constraints) {
+    const pair = `${constraint.from} ${constraint.to}`;
+    const known = best.get(pair);
+    if (!known || constraint.limit < known.limit) best.set(pair, constraint);
+  }
+  return [...best.values()];
+}
+
+/** Of what is possible for a variable; undefined where that has no end. */
+export function middle({ lower, upper }: Ranges, host: number): number | undefined {
+  const centre = ((lower[host] as number) + (upper[host] as number)) / 2;
+  return Number.isFinite(centre) ? centre : undefined;
+}

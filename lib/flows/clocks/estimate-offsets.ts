@@ -1,4 +1,6 @@
-import { type DifferenceConstraint, type Ranges, solveRanges } from './difference-constraints';
+import { middle, solveRanges, tightest } from './difference-constraints';
+import type { ClockEstimates, OffsetWindow } from './offset-estimate';
+import { estimatesOf, solveWindow } from './solve-window';
 
 /**
  * One message between hosts, by each host's own clock, in milliseconds. Both readings may be late by their resolution
@@ -28,38 +30,6 @@ export interface OffsetOptions {
   /** @default 0 */
   readonly resolutionMs?: number;
 }
-
-/** Offset of one host's clock at one knot: `clock - axis`, in milliseconds. */
-export interface OffsetEstimate {
-  /** Middle of what is possible. */
-  readonly offsetMs: number;
-  /** Half of what is possible: the true offset lies within `offsetMs` plus or minus `boundMs`. Infinite: not tied down. */
-  readonly boundMs: number;
-  /** What to subtract from the host's times: 0 where its clock, as it stands, contradicts nothing. */
-  readonly correctionMs: number;
-}
-
-export interface OffsetWindow {
-  readonly centreMs: number;
-  readonly hosts: readonly OffsetEstimate[];
-}
-
-export interface ClockEstimates {
-  /** What offsets are relative to: true time as time services vouch for it, or the clock of one host. */
-  readonly axis: 'utc' | { readonly host: number };
-  readonly windows: readonly OffsetWindow[];
-  /** Vouched bounds that messages contradict, which were discarded for their window. */
-  readonly discarded: readonly { readonly host: number; readonly centreMs: number }[];
-  /** The drift allowance, in parts per million. */
-  readonly driftPpm: number;
-  /**
-   * Windows in which messages between these hosts contradict each other (a step or a drift beyond the allowance), and
-   * tell nothing of their clocks.
-   */
-  readonly contradictory: readonly { readonly centreMs: number; readonly hosts: readonly number[] }[];
-}
-
-const UNKNOWN: OffsetEstimate = { offsetMs: 0, boundMs: Number.POSITIVE_INFINITY, correctionMs: 0 };
 
 /**
  * Estimates every host's clock offset jointly from all messages. A message can't arrive before it is sent, so each
@@ -169,40 +139,6 @@ function firstAbove(list: readonly Placed<unknown>[], atMs: number): number {
   return from;
 }
 
-/**
- * The estimate at a time of the axis: between knots both offset and bound are interpolated, beyond them they stay. Where
- * only one of two neighbours knows, it serves for both, with what the clock may drift in between.
- */
-export function offsetAt({ windows, driftPpm }: ClockEstimates, host: number, atMs: number): OffsetEstimate {
-  let [from, to] = [0, windows.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((windows[middle] as OffsetWindow).centreMs < atMs) from = middle + 1;
-    else to = middle;
-  }
-  const right = windows[Math.min(from, windows.length - 1)];
-  const left = windows[Math.max(0, from - 1)];
-  const [a, b] = [left?.hosts[host], right?.hosts[host]];
-  if (!left || !right || !a || !b) return UNKNOWN;
-  const [knowsA, knowsB] = [Number.isFinite(a.boundMs), Number.isFinite(b.boundMs)];
-  if (!knowsA && !knowsB) return UNKNOWN;
-  const widened = (estimate: OffsetEstimate, centreMs: number): OffsetEstimate => ({
-    ...estimate,
-    boundMs: estimate.boundMs + (driftPpm / 1e6) * Math.abs(atMs - centreMs),
-  });
-  if (!knowsA) return widened(b, right.centreMs);
-  if (!knowsB) return widened(a, left.centreMs);
-  const span = right.centreMs - left.centreMs;
-  if (span === 0) return atMs < left.centreMs || atMs > right.centreMs ? widened(a, left.centreMs) : a;
-  const share = (atMs - left.centreMs) / span;
-  const between = (x: number, y: number): number => x + share * (y - x);
-  return {
-    offsetMs: between(a.offsetMs, b.offsetMs),
-    boundMs: between(a.boundMs, b.boundMs),
-    correctionMs: between(a.correctionMs, b.correctionMs),
-  };
-}
-
 /** One offset a host for the whole run, only to tell which window a message belongs to. */
 function coarseOffsets(hosts: number, messages: readonly Message[], drift: number, resolutionMs: number): number[] {
   const lengthMs =
@@ -222,133 +158,6 @@ function coarseOffsets(hosts: number, messages: readonly Message[], drift: numbe
   }
 }
 
-interface VouchedHere {
-  readonly host: number;
-  readonly offsetMs: number;
-  readonly boundMs: number;
-}
-
-interface Solved {
-  readonly ranges: Ranges;
-  readonly constraints: readonly DifferenceConstraint[];
-  readonly discarded: readonly number[];
-  /** Hosts whose messages with each other contradict themselves: those count for nothing here. */
-  readonly contradictory: readonly number[];
-}
-
-/** Messages can't lie, time services can: while the two contradict each other, the worst contradicted service goes. */
-function solveWindow(
-  hosts: number,
-  messages: readonly DifferenceConstraint[],
-  vouched: readonly VouchedHere[],
-  reference: number,
-): Solved {
-  const variables = Math.max(hosts, reference + 1);
-  const trusted = new Set(vouched.map(({ host }) => host));
-  const discarded: number[] = [];
-  const contradictory = new Set<number>();
-  let causal = messages;
-  for (;;) {
-    const ties = vouched
-      .filter(({ host }) => trusted.has(host))
-      .flatMap(({ host, offsetMs, boundMs }) => [
-        { from: reference, to: host, limit: offsetMs + boundMs },
-        { from: host, to: reference, limit: boundMs - offsetMs },
-      ]);
-    const constraints = [...causal, ...tightest(ties)];
-    const ranges = solveRanges(variables, constraints, reference);
-    if (!('cycle' in ranges))
-      return { ranges, constraints, discarded, contradictory: [...contradictory].sort(ascending) };
-    const involved = hostsOf(ranges.cycle);
-    const suspects = involved.filter((host) => host !== reference && trusted.has(host));
-    const tied = reference >= hosts && involved.includes(reference);
-    if (tied && suspects.length > 0) {
-      const worst = mostContradicted(suspects, causal, vouched, trusted);
-      trusted.delete(worst);
-      discarded.push(worst);
-      continue;
-    }
-    const among = new Set(involved);
-    causal = causal.filter(({ from, to }) => !(among.has(from) && among.has(to)));
-    for (const host of involved) contradictory.add(host);
-  }
-}
-
-/** The suspect whose vouched bound disagrees with most other trusted hosts over single messages. */
-function mostContradicted(
-  suspects: readonly number[],
-  causal: readonly DifferenceConstraint[],
-  vouched: readonly VouchedHere[],
-  trusted: ReadonlySet<number>,
-): number {
-  const known = new Map(vouched.filter(({ host }) => trusted.has(host)).map((here) => [here.host, here]));
-  const disagreements = (suspect: number): number =>
-    causal.filter(({ from, to, limit }) => {
-      if (from !== suspect && to !== suspect) return false;
-      const [a, b] = [known.get(from), known.get(to)];
-      return a !== undefined && b !== undefined && limit < b.offsetMs - a.offsetMs - a.boundMs - b.boundMs;
-    }).length;
-  return suspects.reduce((worst, suspect) => (disagreements(suspect) > disagreements(worst) ? suspect : worst));
-}
-
-/**
- * As many clocks as possible stay as they are: host by host, one whose raw time is still possible is fixed there. The
- * others move to the middle of what is then possible, which keeps every message's order.
- */
-function estimatesOf(
-  hosts: number,
-  constraints: readonly DifferenceConstraint[],
-  ranges: Ranges,
-  reference: number,
-): OffsetEstimate[] {
-  const corrections = new Array<number>(hosts).fill(0);
-  if (constraints.some(({ limit }) => limit < 0)) {
-    const fixed = [...constraints];
-    let current = ranges;
-    for (let host = 0; host < hosts; host++) {
-      if (host === reference || !(allows(current, host, 0) && tiedDown(current, host))) continue;
-      fixed.push({ from: reference, to: host, limit: 0 }, { from: host, to: reference, limit: 0 });
-      const next = solveRanges(current.upper.length, fixed, reference);
-      if ('cycle' in next) throw new Error('a value within its range must belong to a solution');
-      current = next;
-    }
-    for (let host = 0; host < hosts; host++) corrections[host] = middle(current, host) ?? 0;
-  }
-  return corrections.map((correctionMs, host) => {
-    const offsetMs = middle(ranges, host);
-    if (offsetMs === undefined) return UNKNOWN;
-    return { offsetMs, boundMs: ((ranges.upper[host] as number) - (ranges.lower[host] as number)) / 2, correctionMs };
-  });
-}
-
-function middle({ lower, upper }: Ranges, host: number): number | undefined {
-  const centre = ((lower[host] as number) + (upper[host] as number)) / 2;
-  return Number.isFinite(centre) ? centre : undefined;
-}
-
-function tiedDown(ranges: Ranges, host: number): boolean {
-  return middle(ranges, host) !== undefined;
-}
-
-function allows({ lower, upper }: Ranges, host: number, value: number): boolean {
-  return (lower[host] as number) <= value && value <= (upper[host] as number);
-}
-
-/** Of constraints between the same two, the one that matters. */
-function tightest(constraints: readonly DifferenceConstraint[]): DifferenceConstraint[] {
-  const best = new Map<string, DifferenceConstraint>();
-  for (const constraint of constraints) {
-    const pair = `${constraint.from} ${constraint.to}`;
-    const known = best.get(pair);
-    if (!known || constraint.limit < known.limit) best.set(pair, constraint);
-  }
-  return [...best.values()];
-}
-
-function hostsOf(cycle: readonly DifferenceConstraint[]): number[] {
-  return [...new Set(cycle.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b);
-}
-
 function knots(firstMs: number, lastMs: number, spacingMs: number): number[] {
   const count = Math.max(1, Math.round((lastMs - firstMs) / spacingMs));
   const spacing = (lastMs - firstMs) / count;
@@ -361,8 +170,4 @@ function minimum(values: readonly number[]): number {
 
 function maximum(values: readonly number[]): number {
   return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-}
-
-function ascending(a: number, b: number): number {
-  return a - b;
 }

@@ -3,14 +3,9 @@ import type { SpanTable } from '../group-spans';
 import type { ProcessLog } from '../process-log';
 import type { FlowNode, SpanNode } from '../span-node';
 import { type ClockDomains, clockDomains } from './clock-domains';
-import {
-  type ClockEstimates,
-  estimateOffsets,
-  type OffsetEstimate,
-  offsetAt,
-  type VouchedClock,
-} from './estimate-offsets';
+import { estimateOffsets, type VouchedClock } from './estimate-offsets';
 import { messageAccumulator } from './message-accumulator';
+import { type ClockEstimates, type OffsetEstimate, offsetAt } from './offset-estimate';
 
 /** Where an event stands on the run's one axis. */
 export interface AxisTime {

@@ -1,11 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {
-  estimateOffsets,
-  type Message,
-  offsetAt,
-  type VouchedClock,
-} from '../../../../lib/flows/clocks/estimate-offsets';
+import { estimateOffsets, type Message, type VouchedClock } from '../../../../lib/flows/clocks/estimate-offsets';
+import { offsetAt } from '../../../../lib/flows/clocks/offset-estimate';
 
 interface Clock {
   readonly offsetMs: number;
