@@ -1,11 +1,10 @@
 import type { Flow, OrderedEvent, Ordering } from '../flow';
 import { decisionText } from './decision-text';
 import { type FlowStep, flowSteps } from './flow-steps';
-import { openOrderings, openOrderingText } from './open-orderings';
+import { openOrderings, openPairTexts } from './open-orderings';
 
 /** More than fits a page, and what renderers still draw. */
 const MOST_MESSAGES = 400;
-const MOST_CHARACTERS = 120;
 
 /**
  * A flow as a Mermaid sequence diagram: https://mermaid.js.org/syntax/sequenceDiagram.html. Instances are participants;
@@ -96,7 +95,8 @@ function orderNotes({ span, instance }: FlowStep, at: OrderedEvent['at'], { id, 
     .filter(({ second }) => second.at === at)
     .map((ordering) => {
       const other = id(ordering.first.instance);
-      return `Note over ${other === '' || other === own ? own : `${other},${own}`}: ${text(openOrderingText(ordering), 2 * MOST_CHARACTERS)}`;
+      const lines = openPairTexts(ordering).map((line) => text(line));
+      return `Note over ${other === '' || other === own ? own : `${other},${own}`}: ${lines.join('<br/>')}`;
     });
 }
 
@@ -106,8 +106,8 @@ function retry({ call }: FlowStep): string {
 }
 
 /** Characters that mean something to Mermaid, or to the HTML it makes, stand as its entity codes. */
-function text(raw: string, most = MOST_CHARACTERS): string {
-  const short = raw.length > most ? `${raw.slice(0, most - 1)}…` : raw;
+function text(raw: string): string {
+  const short = raw.length > 120 ? `${raw.slice(0, 119)}…` : raw;
   const escaped = short
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')

@@ -1,4 +1,4 @@
-import type { Flow, Ordering } from '../flow';
+import type { Flow, OrderedEvent, Ordering } from '../flow';
 import { gapText, openOrderText } from './open-order-text';
 
 /** The orderings of a flow that nothing proves, in its order, by the request whose beginning or end is shown second. */
@@ -17,6 +17,13 @@ export function openOrderings({ orderings }: Flow): ReadonlyMap<string, readonly
 /** What the span shown second says of it: `its start after the end of mail-1 is not proved: 0.4 ms apart, …`. */
 export function openOrderingText({ first, second, ...gap }: Ordering): string {
   return openOrderText(second.at, 'after', first.at, first.instance, gapText(gap, msText));
+}
+
+/** The same of both spans at once, in lines: a note over them is no wider than the two are apart. */
+export function openPairTexts({ first, second, ...gap }: Ordering): readonly string[] {
+  const event = ({ at, instance }: OrderedEvent): string => `${at} of ${instance}`;
+  const [apart, ...known] = gapText(gap, msText).split(', ');
+  return [`≈ ${event(first)},`, `then ${event(second)}:`, `not proved, ${apart}`, ...known];
 }
 
 function msText(ms: number): string {

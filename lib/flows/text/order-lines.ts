@@ -14,18 +14,25 @@ export function orderLines(flow: Flow, style: Style, listed: boolean): readonly 
     return [paint(style, 'dim', cut(`${count}: see --flow ${flow.traceId.slice(0, 8)}`, style.width, style))];
   }
   const names = namer(flow);
-  const rows = open.slice(0, MOST_LISTED).map((ordering) => row(ordering, names, style));
-  const left = open.length - rows.length;
-  return [`${count}:`, ...rows, ...(left > 0 ? [`    and ${left} more (all of them: --format json)`] : [])];
+  const told = open.slice(0, MOST_LISTED);
+  const left = open.length - told.length;
+  return [
+    `${count}:`,
+    ...told.flatMap((ordering) => rows(ordering, names, style)),
+    ...(left > 0 ? [`    and ${left} more (all of them: --format json)`] : []),
+  ];
 }
 
-function row({ first, second, apartMs, boundMs }: Ordering, names: (event: OrderedEvent) => string, style: Style) {
+/** In one line where that has room for both. */
+function rows({ first, second, apartMs, boundMs }: Ordering, names: (event: OrderedEvent) => string, style: Style) {
   const sign = style.unicode ? '±' : '+-';
   const known = boundMs === null ? 'clocks unknown' : `clocks ${sign}${millis(boundMs)} ms`;
   const gap = `  ${apartMs < 0 ? '-' : ''}${millis(Math.abs(apartMs))} ms apart, ${known}`;
   const pair = `    ${names(first)} before ${names(second)}`;
-  const room = Math.max(20, style.width - gap.length);
-  return `${cut(pair, room, style).padEnd(Math.min(room, 48))}${gap}`;
+  const room = style.width - gap.length;
+  return pair.length <= room
+    ? [`${pair.padEnd(Math.min(room, 48))}${gap}`]
+    : [cut(pair, style.width, style), `    ${gap}`];
 }
 
 /** By instance, and by endpoint too where the instance has more than one span in the flow. */
