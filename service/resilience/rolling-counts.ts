@@ -1,5 +1,7 @@
 /** Parts of a window: what leaves it, leaves a tenth at a time. */
 const PARTS = 10;
+/** Older than any part of a process's time, also in its first window. */
+const NO_PART = Number.NEGATIVE_INFINITY;
 
 /** Counts of two things over the last so many milliseconds, in memory that does not grow with them. */
 export interface RollingCounts {
@@ -11,8 +13,8 @@ export interface RollingCounts {
 export function rollingCounts(windowMs: number): RollingCounts {
   const partMs = windowMs / PARTS;
   const counts = new Float64Array(2 * PARTS);
-  /** Which part of time each slot counts; -1 none. */
-  const parts = new Float64Array(PARTS).fill(-1);
+  /** Which part of time each slot counts. */
+  const parts = new Float64Array(PARTS).fill(NO_PART);
 
   return {
     add(what, now) {
@@ -33,7 +35,7 @@ export function rollingCounts(windowMs: number): RollingCounts {
       return sum;
     },
     clear() {
-      parts.fill(-1);
+      parts.fill(NO_PART);
     },
   };
 }
