@@ -16,8 +16,11 @@ export interface RunKnowledge {
   readonly expectsClient: boolean;
   /** Whether a process is the run's driver. */
   readonly isClient: (origin: number) => boolean;
-  /** Whether events of an instance, or of any instance of a service, are known to be lost. */
-  lossy(instance: string | undefined, service: string): boolean;
+  /**
+   * Whether an instance, or any instance of a service, may have received a request of which its log lacks all events: one
+   * that was sent, and given up, at these times by the hybrid clock.
+   */
+  mayLack(instance: string | undefined, service: string, sentMs: number, endedMs: number): boolean;
 }
 
 /**
@@ -138,7 +141,8 @@ function judgeUnanswered(call: CallNode, found: Finding[], { words }: SpanTable,
   if (sent < 0 && !call.caller.isClient && isWhole(call.caller)) return;
   const service = calleeOf(record, words, run)?.split(' ')[0] ?? '';
   const peer = peerOf(record, words, run) ?? (sent >= 0 ? peerOf(sent, words, run) : undefined);
-  if (!run.lossy(peer, service)) return;
+  const sentMs = hlcMillis(words, sent >= 0 ? sent : ended);
+  if (!run.mayLack(peer, service, sentMs, hlcMillis(words, ended))) return;
   const outcome = call.errorKind ?? statusOf(words[ended] as number);
   const text = `a call of ${peer ?? service} ended with ${outcome}; if it was received, its events are lost`;
   found.push({ record: sent >= 0 ? sent : ended, warning: { kind: 'may-be-lost', text } });

@@ -95,6 +95,10 @@ export function eventReader({ run, store, names, processes, current, shares, rea
       current.report.events += 1;
       const monotonicUs = complete.floats[WORD.MONOTONIC >> 1] as number;
       if (monotonicUs >= 0) addReading(log.wall, monotonicUs, wallMs);
+      if (seq === log.seen.last) {
+        log.latest[0] = wallMs;
+        log.latest[1] = wallMs - (words[WORD.WALL] as number);
+      }
       if (seq > share.lastSeq) share.lastSeq = seq;
       else if (!isWrittenLate(words[WORD.META] as number)) noteIrregular(share, 'out-of-order', wallMs);
       store.add(complete);

@@ -27,7 +27,15 @@ const LINE_TEXTS: Readonly<Record<Irregularity, readonly [one: string, several: 
 };
 
 /** A process's losses, with their times. */
-export type TimedLoss = ProcessLoss & LossTimes;
+export type TimedLoss = ProcessLoss &
+  LossTimes & {
+    /**
+     * Where its log has no gap, and yet not its end: requests that were under way there, and those of which it has nothing
+     * though others had an answer to them. Else 0.
+     */
+    readonly unended: number;
+    readonly unlogged: number;
+  };
 
 /** An instance of which there is no log. */
 export interface AbsentHost {
@@ -48,13 +56,20 @@ export function lossWarnings(losses: readonly TimedLoss[]): readonly string[] {
       const droppedHere = dropped > 0 ? `; it dropped ${dropped} itself, of all its runs` : '';
       texts.push(`${atLeast ? 'at least ' : ''}${count(lost, 'event')} lost${stretchesText(stretches)}${droppedHere}`);
     }
-    if (atLeast) texts.push(`it ended without a word${tailText(tail)}; its last events may be lost`);
+    if (loss.unended + loss.unlogged > 0) texts.push(cutOffText(loss));
+    else if (atLeast) texts.push(`it ended without a word${tailText(tail)}; its last events may be lost`);
     if (ownStretches.length > 0) {
       const ownLost = ownStretches.reduce((sum, stretch) => sum + stretch.lost, 0);
       texts.push(`${count(ownLost, 'event')} of its own lost${stretchesText(ownStretches)}, such as CLOCK`);
     }
     return texts.map((text) => `${own}: ${text}`);
   });
+}
+
+function cutOffText({ tail, unended, unlogged }: TimedLoss): string {
+  const open = unended === 0 ? '' : `, with ${count(unended, 'request')} under way`;
+  const answered = unlogged === 0 ? '' : `, and lacks ${count(unlogged, 'request')} that others had an answer to`;
+  return `its log ends${tailText(tail)}${open}${answered}`;
 }
 
 export function absentWarnings(absent: readonly AbsentHost[]): readonly string[] {

@@ -88,7 +88,7 @@ export function lossTimer(
 type Stretch = Pick<LostStretch, 'firstSeq' | 'lastSeq' | 'lost'>;
 
 /** Gaps as stretches; while there are too many, those next to each other become one. */
-function joined(gaps: Iterable<Gap>): readonly Stretch[] {
+export function joined(gaps: Iterable<Gap>): readonly Stretch[] {
   let list: Stretch[] = [];
   let apart = 0;
   const add = (into: Stretch[], next: Stretch): void => {

@@ -14,6 +14,8 @@ export interface ProcessLog {
   readonly streams: Set<string>;
   /** Sequence numbers seen of the run. */
   readonly seen: SequenceSet;
+  /** Of the run's event with the highest number: its host's clock, then its hybrid one, in milliseconds since 1970; 0 without any. */
+  readonly latest: Float64Array;
   /** Sequence numbers seen of the process's own events. */
   readonly own: SequenceSet;
   /** The run's last sequence number as CLOCK and SERVICE_DOWN tell it. */
@@ -62,6 +64,7 @@ export function processLogs(run: string, most = Number.POSITIVE_INFINITY): Proce
       topology,
       streams: new Set(),
       seen: sequenceSet(),
+      latest: new Float64Array(2),
       own: sequenceSet(),
       lastTold: 0,
       toldAt: null,

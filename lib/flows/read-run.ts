@@ -8,7 +8,9 @@ import { hexOf, WORD } from './event-record';
 import type { Flow } from './flow';
 import type { SpanTable } from './group-spans';
 import type { Expectation } from './inference/expectation';
+import { type LogHole, logHoles } from './log-holes';
 import { type LossTimes, lossTimer } from './lost-stretches';
+import type { ProcessLog } from './process-log';
 import { lastNumbers, type ProcessLoss, processLosses } from './process-losses';
 import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './read-events';
 import { type FlowBatch, rebuildFlows } from './rebuild-flows';
@@ -61,7 +63,8 @@ export interface Run extends RunSource {
 export async function readRun(source: RunSource, options: ReadOptions = {}): Promise<Run> {
   const events = await readEvents(source, options);
   const losses = processLosses(events, source);
-  const knowledge = knowledgeOf(source, events, losses);
+  const lastNumber = lastNumbers(source.manifest);
+  const knowledge = knowledgeOf(source, events, losses, logHoles(events, lastNumber));
   const { topology: ran } = source.manifest.start ?? { topology: null };
   const changed = new Set(events.processes.flatMap((log) => (log.changes.length > 0 ? [log.service] : [])));
   const expectation = ran && { topology: ran, changed };
@@ -73,9 +76,7 @@ export async function readRun(source: RunSource, options: ReadOptions = {}): Pro
     const gathers = gather && !only;
     const gatherer = known || !gathers ? undefined : clockGatherer(events.processes);
     const timer =
-      timed || !gathers
-        ? undefined
-        : lossTimer(events.processes, lastNumbers(source.manifest), source.manifest.start?.timestamp);
+      timed || !gathers ? undefined : lossTimer(events.processes, lastNumber, source.manifest.start?.timestamp);
     for (const { part, table, flows } of rebuildFlows(events.store, knowledge, only)) {
       gatherer?.add(flows, table);
       timer?.add(table.words);
@@ -150,33 +151,50 @@ function traceOf({ root }: FlowNode, { words }: SpanTable): string {
   return hexOf(words, root.record + WORD.TRACE, 4);
 }
 
-/** What a run's logs, as far as they are read, say that bears on single flows. */
+/**
+ * What a run's logs, as far as they are read, say that bears on single flows.
+ *
+ * @param holes where each process's log may lack events; where left out, anywhere in one that lost any
+ */
 export function knowledgeOf(
   source: Pick<RunSource, 'run' | 'manifest'>,
   { names, processes }: RunEvents,
   losses: readonly ProcessLoss[],
+  holes: readonly (readonly LogHole[])[] = losses.map(({ lost, atLeast }) => (lost > 0 || atLeast ? [ANYWHERE] : [])),
 ): RunKnowledge {
-  const instances = new Set(processes.map(({ instance }) => instance));
-  const lossyInstances = new Set<string>();
-  const lossyServices = new Set<string>();
-  for (const { instance, service, lost, atLeast } of losses) {
-    if (lost === 0 && !atLeast) continue;
-    lossyInstances.add(instance);
-    lossyServices.add(service);
-  }
-  const services = new Set(processes.map(({ service }) => service));
+  const ofInstance = groupBy(processes, ({ instance }) => instance);
+  const ofService = groupBy(processes, ({ service }) => service);
+  const declared = Object.values(source.manifest.start?.topology?.services ?? {});
   // A client does not know whom the balancer chose: an instance without any log makes its whole service doubtful.
-  for (const { name, replicas } of Object.values(source.manifest.start?.topology?.services ?? {})) {
-    if (instanceNames(name, replicas).some((instance) => !instances.has(instance))) lossyServices.add(name);
-  }
+  const withoutLog = new Set(
+    declared.flatMap(({ name, replicas }) =>
+      instanceNames(name, replicas).every((one) => ofInstance.has(one)) ? [] : [name],
+    ),
+  );
   return {
     names,
     processes,
     expectsClient: source.run !== ADHOC_RUN && source.manifest.start !== null,
     isClient: (origin) => processes[origin]?.service === CLIENT_SERVICE,
-    lossy(instance, service) {
-      if (instance !== undefined) return lossyInstances.has(instance) || !instances.has(instance);
-      return lossyServices.has(service) || !services.has(service);
+    mayLack(instance, service, sentMs, endedMs) {
+      const logs = instance !== undefined ? ofInstance.get(instance) : ofService.get(service);
+      if (logs === undefined || (instance === undefined && withoutLog.has(service))) return true;
+      return logs.some(({ id }) => holes[id]?.some(({ fromMs, toMs }) => fromMs <= endedMs && toMs >= sentMs));
     },
   };
+}
+
+const ANYWHERE: LogHole = { fromMs: 0, toMs: Number.POSITIVE_INFINITY };
+
+function groupBy(
+  processes: readonly ProcessLog[],
+  nameOf: (log: ProcessLog) => string,
+): ReadonlyMap<string, readonly ProcessLog[]> {
+  const groups = new Map<string, ProcessLog[]>();
+  for (const log of processes) {
+    const own = groups.get(nameOf(log));
+    if (own) own.push(log);
+    else groups.set(nameOf(log), [log]);
+  }
+  return groups;
 }

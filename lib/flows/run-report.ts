@@ -113,8 +113,7 @@ export function reportRun(run: Run, selection: Selection = {}): ReportWithFlows 
   const isAdhoc = run.run === ADHOC_RUN;
   const sent = manifest.end?.sent ?? null;
   const irregular = irregularSummaries(events.shares);
-  const times = run.lossTimes();
-  const processes = run.losses.map((loss, id): TimedLoss => ({ ...loss, ...(times.get(id) ?? NO_LOSS) }));
+  const processes = timedLosses(run, stats);
   const absent = absentHosts(run, stats);
   const whole = stats.incomplete === 0 && run.losses.every(({ lost }) => lost === 0);
   const report: RunReport = {
@@ -194,6 +193,24 @@ function manifestWarnings({ run, manifest }: Run, found: number, { service }: Se
   return warnings;
 }
 
+/** Losses with their times. A log without any gap that lacks what others had answers to, or ends of requests, lacks its end. */
+function timedLosses(run: Run, { unlogged, unended }: Statistics): readonly TimedLoss[] {
+  const times = run.lossTimes();
+  return run.losses.map((loss, id): TimedLoss => {
+    const timed = { ...loss, ...(times.get(id) ?? NO_LOSS), unended: 0, unlogged: 0 };
+    const behind = { unended: unended.get(id) ?? 0, unlogged: unlogged.get(loss.instance) ?? 0 };
+    const isWhole = behind.unended + behind.unlogged === 0;
+    if (isWhole || loss.lost > 0 || loss.atLeast || loss.endTime !== null) return timed;
+    const lastMs = run.events.processes[id]?.latest[0] ?? 0;
+    return {
+      ...timed,
+      ...behind,
+      atLeast: true,
+      tail: { after: lastMs > 0 ? isoTime(lastMs) : loss.startTime, before: null },
+    };
+  });
+}
+
 /** Those that others called, then those that only the topology has. */
 function absentHosts({ events, manifest }: Run, { absent }: Statistics): readonly AbsentHost[] {
   const here = new Set(events.processes.map(({ instance }) => instance));
@@ -214,7 +231,11 @@ const KIND_TEXTS: Readonly<Record<FlowWarning['kind'], readonly [one: string, se
   'lost-events': ['lacks', 'lack', 'events of a request'],
   'lost-span': ['lacks', 'lack', 'all events of a request that was answered'],
   'lost-client': ['lacks', 'lack', "the client's events"],
-  'may-be-lost': ['may lack', 'may lack', 'a request that was never answered, at an instance that lost events'],
+  'may-be-lost': [
+    'may lack',
+    'may lack',
+    'a request that was never answered, at an instance whose log has a hole there',
+  ],
   'queued-work-missing': ['lacks', 'lack', 'the work of an accepted send'],
   orphan: ['has', 'have', 'requests whose caller left no event'],
   'second-root': ['shares', 'share', 'a trace id with another edge request'],

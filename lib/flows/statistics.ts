@@ -53,6 +53,10 @@ export interface Statistics {
   readonly edges: ReadonlyMap<string, EdgeStatistics>;
   /** Instances that services called, and of which there is no log. */
   readonly absent: ReadonlyMap<string, AbsentPeer>;
+  /** How many requests that others had an answer to left no event, by instance. */
+  readonly unlogged: ReadonlyMap<string, number>;
+  /** Of how many requests that a process received the end is not there, by its number. */
+  readonly unended: ReadonlyMap<number, number>;
 }
 
 /** What callers tell of an instance without a log. */
@@ -75,6 +79,8 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
   const statuses = new Map<number, number>();
   const here = new Set(processes.map(({ instance }) => instance));
   const absent = new Map<string, AbsentPeer>();
+  const unlogged = new Map<string, number>();
+  const unended = new Map<number, number>();
   const absentByNumber = new Map<number, AbsentPeer | null>();
   // The same series by numbers, which spares a text for each span.
   const endpointsByNumber = new Map<number, EndpointStatistics>();
@@ -143,6 +149,11 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     if (atMs > known.toMs) known.toMs = atMs;
   };
 
+  const noteUnlogged = (peer: number): void => {
+    const instance = names.texts[peer];
+    if (instance !== undefined) unlogged.set(instance, (unlogged.get(instance) ?? 0) + 1);
+  };
+
   const addCall = (call: CallNode, table: SpanTable): void => {
     const { words } = table;
     const record = call.sent >= 0 ? call.sent : call.ended;
@@ -173,6 +184,7 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
 
   const addSpan = (span: SpanNode, table: SpanTable): void => {
     counts.spans += 1;
+    if (span.ended < 0) unended.set(span.origin, (unended.get(span.origin) ?? 0) + 1);
     const { words } = table;
     const own = selfMs(table, span);
     const series = endpointOf(span.origin, words[span.record + WORD.ENDPOINT] as number);
@@ -188,7 +200,8 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
   const addTree = (top: SpanNode, table: SpanTable): void => {
     stack.push(top);
     for (let span = stack.pop(); span !== undefined; span = stack.pop()) {
-      if (!span.inferred && !span.isClient) addSpan(span, table);
+      if (span.inferred) noteUnlogged(table.words[span.record + WORD.PEER] as number);
+      else if (!span.isClient) addSpan(span, table);
       for (const call of span.calls) {
         addCall(call, table);
         if (call.child) stack.push(call.child);
@@ -202,6 +215,8 @@ export function statistics(names: Interner, processes: readonly ProcessLog[]): S
     edges,
     statuses,
     absent,
+    unlogged,
+    unended,
     duration: total,
     get flows() {
       return counts.flows;

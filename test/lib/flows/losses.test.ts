@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import type { Flow } from '../../../lib/flows/flow';
 import { MOST_STRETCHES } from '../../../lib/flows/lost-stretches';
 import { readRun } from '../../../lib/flows/read-run';
 import { type RunReport, reportRun } from '../../../lib/flows/run-report';
@@ -22,10 +23,20 @@ const STORE = resolve(
   }),
   'store',
 );
+/** The deadline that requests have by default. */
+const LONGEST_MS = 10_000;
 const seeds = fc.integer({ min: 1, max: 1e6 });
 
 async function reported({ run, manifest }: Simulation, files: Files): Promise<RunReport> {
   return reportRun(await readRun(memorySource({ run, files, manifest }))).report;
+}
+
+async function flowsOf({ run, manifest }: Simulation, files: Files): Promise<readonly Flow[]> {
+  return [...(await readRun(memorySource({ run, files, manifest }))).flows()];
+}
+
+function withFile({ files }: Simulation, file: string, lines: readonly string[]): Files {
+  return new Map([...files, [file, lines]]);
 }
 
 const parsed = (lines: readonly string[] | undefined): readonly Event[] =>
@@ -131,6 +142,72 @@ test('a process that died without a word is named with its last event and the st
     warnings.join('\n'),
   );
   t.false(complete);
+});
+
+test('a log that breaks off is named with its last event and with what it lacks', async (t) => {
+  const simulation = simulate({ topology: STORE, requests: 200 });
+  const lines = simulation.files.get('cart-1.log') ?? [];
+  const left = lines.slice(0, Math.floor(0.6 * lines.length));
+  const { warnings, processes } = await reported(simulation, withFile(simulation, 'cart-1.log', left));
+  const requestsIn = (some: readonly string[]) => new Set(parsed(some).flatMap(({ requestId }) => requestId ?? []));
+  const [all, begun] = [requestsIn(lines), requestsIn(left)];
+  const cart = processes.find(({ instance }) => instance === 'cart-1');
+  t.is(cart?.unlogged, all.size - begun.size);
+  t.true(all.size - begun.size > 20);
+  t.like(cart, { atLeast: true, lost: 0, endTime: null });
+  const last = parsed(left).reduce((a, b) => (b.seq > a.seq ? b : a));
+  t.is(cart?.tail?.after, last.timestamp);
+  t.true(
+    warnings.some((text) =>
+      /^cart-1 \(process \w+\): its log ends after [\d:.]+(, with \d+ requests? under way)?, and lacks \d+ requests that/.test(
+        text,
+      ),
+    ),
+    warnings.join('\n'),
+  );
+  t.true(processes.every(({ instance, unlogged, unended }) => instance === 'cart-1' || unlogged + unended === 0));
+});
+
+test('a hole in a log makes doubtful what was never answered at that time, and nothing before or after', async (t) => {
+  const failures = { reset: 0.05, lost: 0.05, connect: 0.02 };
+  const simulation = simulate({ topology: STORE, requests: 900, rate: 20, failures });
+  const timeOf = new Map(
+    simulation.events.flatMap(({ event, service, traceId, timestamp }) =>
+      event === 'REQUEST_SENT' && service === 'client' && traceId ? [[traceId, Date.parse(timestamp)] as const] : [],
+    ),
+  );
+  const [first = 0] = timeOf.values();
+  const lines = simulation.files.get('cart-1.log') ?? [];
+  const at = (share: number): number => Math.floor(share * lines.length);
+  const holes = {
+    head: lines.slice(at(0.3)),
+    middle: [...lines.slice(0, at(0.4)), ...lines.slice(at(0.6))],
+    tail: lines.slice(0, at(0.7)),
+  };
+  for (const [name, left] of Object.entries(holes)) {
+    const files = withFile(simulation, 'cart-1.log', left);
+    const here = new Set(left);
+    const lost = lines.filter((line) => !here.has(line)).map((line) => JSON.parse(line) as Event);
+    const times = lost.map(({ timestamp }) => Date.parse(timestamp));
+    const [fromMs, toMs] = [
+      name === 'head' ? first : Math.min(...times),
+      name === 'tail' ? Number.POSITIVE_INFINITY : Math.max(...times),
+    ];
+    const affected = new Set(lost.flatMap(({ traceId }) => traceId ?? []));
+    let doubtful = 0;
+    for (const { traceId, complete } of await flowsOf(simulation, files)) {
+      if (affected.has(traceId)) t.false(complete, `${name}: ${traceId}`);
+      else if (!complete) {
+        doubtful += 1;
+        const sentMs = timeOf.get(traceId) ?? Number.NaN;
+        t.true(
+          sentMs > fromMs - LONGEST_MS && sentMs <= toMs + 1,
+          `${name}: sent ${sentMs - fromMs} ms after the hole's start`,
+        );
+      }
+    }
+    t.true(doubtful < 60, `${name}: ${doubtful}`);
+  }
 });
 
 test('lost events of the process itself are named too; a log that begins in its midst lost none', async (t) => {
