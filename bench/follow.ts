@@ -33,8 +33,8 @@ interface Options {
 }
 
 /** The engine tidies up for some seconds after work. */
-const SETTLE_MS = 7_000;
-const QUIET_MS = 8_000;
+const SETTLE_MS = 5_000;
+const QUIET_MS = 15_000;
 const ROUNDS = 3;
 const topology = loadTopology('shop', { cwd: join(__dirname, '..') });
 
