@@ -1,6 +1,7 @@
 import { closeSync, type Dirent, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LOG_SUFFIX } from './local-source';
+import { unreadable } from './read-file';
 
 /** Log files that are written while they are read. */
 export interface LogTail {
@@ -9,6 +10,7 @@ export interface LogTail {
    * with each other: of one with twice as much to come, twice as much is read.
    *
    * @returns whether there is more
+   * @throws UserError for a file that is there and can't be read
    */
   poll(reader: TailReader): boolean;
   /** To be called at the end. */
@@ -57,7 +59,7 @@ export function tailLocal(places: () => readonly string[], sinceMs = 0): LogTail
   const buffer = Buffer.allocUnsafeSlow(MARK_BYTES + PIECE_BYTES);
 
   const opened = (path: string): Position | undefined => {
-    const descriptor = unlessGone(() => openSync(path, 'r'));
+    const descriptor = unlessGone(path, () => openSync(path, 'r'));
     if (descriptor === undefined) return undefined;
     // The name may have gone to another file meanwhile.
     const id = idOf(fstatSync(descriptor));
@@ -74,7 +76,7 @@ export function tailLocal(places: () => readonly string[], sinceMs = 0): LogTail
 
   const find = (nowMs: number): void => {
     for (const path of places().flatMap(logFiles)) {
-      const found = unlessGone(() => statSync(path));
+      const found = unlessGone(path, () => statSync(path));
       if (!found || found.mtimeMs < sinceMs) continue;
       const position = files.get(idOf(found)) ?? opened(path);
       if (position) position.namedAtMs = nowMs;
@@ -142,16 +144,17 @@ function sum(values: readonly number[]): number {
 }
 
 function logFiles(place: string): readonly string[] {
-  const entries: readonly Dirent[] = unlessGone(() => readdirSync(place, { withFileTypes: true })) ?? [];
-  return entries.filter(({ name }) => name.endsWith(LOG_SUFFIX)).map(({ name }) => join(place, name));
+  const entries: readonly Dirent[] = unlessGone(place, () => readdirSync(place, { withFileTypes: true })) ?? [];
+  const files = entries.filter((entry) => entry.name.endsWith(LOG_SUFFIX) && !entry.isDirectory());
+  return files.map(({ name }) => join(place, name));
 }
 
 /** A deployment that stops may take its files with it at any moment. */
-function unlessGone<T>(look: () => T): T | undefined {
+function unlessGone<T>(path: string, look: () => T): T | undefined {
   try {
     return look();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw unreadable(path, error);
   }
 }

@@ -17,9 +17,12 @@ interface GrowingOptions extends Omit<SimulationOptions, 'topology' | 'run'> {
 }
 
 /** A simulated run of the shop whose folder is not there yet, and what writes it. */
-export function growingLogs(t: ExecutionContext, { byLines = false, ...options }: GrowingOptions) {
+export function growingLogs(
+  t: ExecutionContext,
+  { byLines = false, rate = 1, startAt = Date.now(), ...options }: GrowingOptions,
+) {
   const run = newRunId('shop', new Date());
-  const simulation = simulate({ topology, run, ...options });
+  const simulation = simulate({ topology, run, rate, startAt, ...options });
   const cwd = mkdtempSync(join(tmpdir(), 'microcosm-follow-'));
   t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
   const folder = join(cwd, '.microcosm', 'runs', run);

@@ -11,7 +11,7 @@ test('a manifest that grows is read again when it did, and only then', async (t)
   const folder = mkdtempSync(join(tmpdir(), 'microcosm-manifest-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'manifest.jsonl');
-  const read = manifestReader(path);
+  const read = manifestReader(path, run);
   t.is((await read()).start, null);
   appendFileSync(path, `${JSON.stringify({ record: 'start', run, timestamp })}\n`);
   const started = await read();

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type LogTail, tailLocal } from '../../../lib/logs/tail-local';
+import { UserError } from '../../../lib/model/user-error';
 
 function folder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'microcosm-tail-'));
@@ -101,6 +103,18 @@ test('what is written to a log that was renamed or removed is read, and so is it
   appendFileSync(path, 'five\n');
   rmSync(path);
   t.deepEqual(drain(tail), { 'web-1': 'five\n' });
+});
+
+test('a folder is no log, a link to nowhere none yet, and what can never be read is named', (t) => {
+  const place = folder(t);
+  const tail = tailLocal(() => [place]);
+  mkdirSync(join(place, 'old.log'));
+  symlinkSync(join(place, 'later'), join(place, 'web-1.log'));
+  t.deepEqual(drain(tail), {});
+  writeFileSync(join(place, 'later'), 'one\n');
+  t.deepEqual(drain(tail), { 'web-1': 'one\n' });
+  symlinkSync(join(place, 'loop.log'), join(place, 'loop.log'));
+  t.throws(() => drain(tail), { instanceOf: UserError, message: /loop\.log: the file can't be read/ });
 });
 
 test('of large files that are there already, pieces come in proportion to their lengths', (t) => {
