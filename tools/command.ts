@@ -29,9 +29,12 @@ export async function runCommand(define: (program: Command, finish: (code: ExitC
   process.exitCode = exitCode;
 }
 
+/** What else can't be written is told in a line. */
 function endQuietlyOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
-    throw error;
+    const fault = { where: 'standard output', problem: error.message, remedy: 'write where there is room' };
+    process.stderr.write(`${formatFault(fault)}\n`);
+    process.exit(2);
   });
 }

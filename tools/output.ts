@@ -28,8 +28,12 @@ export async function fileOutput(path: string): Promise<Output> {
   const file = await opened(path);
   let waiting = '';
   const flush = async (): Promise<void> => {
-    await file.write(waiting);
+    const text = waiting;
     waiting = '';
+    // `write` may stop half-way, which is no error to it.
+    await file.appendFile(text).catch((error) => {
+      throw unwritable(path, error);
+    });
   };
   return {
     async write(text) {
@@ -50,16 +54,21 @@ async function opened(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'w');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const problems: Readonly<Record<string, string>> = {
-      ENOENT: `the folder of ${path} does not exist`,
-      EISDIR: `${path} is a folder`,
-      EACCES: `${path} may not be written`,
-    };
-    throw new UserError({
-      where: '--out',
-      problem: problems[code ?? ''] ?? message,
-      remedy: 'name a file in a folder of yours',
-    });
+    throw unwritable(path, error);
   }
+}
+
+function unwritable(path: string, error: unknown): UserError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const problems: Readonly<Record<string, string>> = {
+    ENOENT: `the folder of ${path} does not exist`,
+    EISDIR: `${path} is a folder`,
+    EACCES: `${path} may not be written`,
+    ENOSPC: `the disk of ${path} is full`,
+  };
+  return new UserError({
+    where: '--out',
+    problem: problems[code ?? ''] ?? message,
+    remedy: 'name a file in a folder of yours',
+  });
 }

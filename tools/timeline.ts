@@ -246,6 +246,13 @@ function parseOptions(id: string, options: Options): Parsed {
       'leave it out: a run id says both',
     );
   }
+  if (against !== undefined) {
+    for (const name of (['flow', 'slowest', 'errors', 'service', 'raw', 'clocks'] as const).filter(
+      (one) => options[one],
+    )) {
+      fault(`--${name}`, 'does not go with --against', 'leave it out: all flows of both runs are compared');
+    }
+  }
   if (options.follow) faults.push(...followFaults(options));
   if (faults.length > 0) throw new UserError(faults);
   return { slowest: count, topology: topology ?? '', sinceMs };

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -27,22 +28,32 @@ interface How {
   readonly env?: NodeJS.ProcessEnv;
   /** Closes standard output after the first piece, as `head` does. */
   readonly closeEarly?: boolean;
+  /** Takes standard output in place of a pipe. */
+  readonly stdout?: number;
 }
 
-function timeline(cwd: string, args: readonly string[], { env = {}, closeEarly = false }: How = {}): Promise<Result> {
+function timeline(
+  cwd: string,
+  args: readonly string[],
+  { env = {}, closeEarly = false, stdout: to }: How = {},
+): Promise<Result> {
   const { AWS_REGION: _region, AWS_DEFAULT_REGION: _default, AWS_PROFILE: _profile, ...inherited } = process.env;
   const child = spawn(
     process.execPath,
     ['-r', join(ROOT, 'bin', 'typescript.cjs'), join(ROOT, 'tools', 'timeline.ts'), ...args],
-    { cwd, env: { ...inherited, HOME: cwd, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), LC_ALL: 'C.UTF-8', ...env } },
+    {
+      cwd,
+      env: { ...inherited, HOME: cwd, TS_NODE_PROJECT: join(ROOT, 'tsconfig.json'), LC_ALL: 'C.UTF-8', ...env },
+      stdio: ['ignore', to ?? 'pipe', 'pipe'],
+    },
   );
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk) => {
+  child.stdout?.on('data', (chunk) => {
     stdout += chunk;
-    if (closeEarly) child.stdout.destroy();
+    if (closeEarly) child.stdout?.destroy();
   });
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     stderr += chunk;
   });
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
@@ -310,6 +321,25 @@ test('--against compares two runs in text and in JSON, and nothing else', async 
   const nowhere = await timeline(cwd, [OTHER, '--against', 'shop-20261121t064429z-zzzz']);
   t.deepEqual([nowhere.code, nowhere.stdout], [2, '']);
   t.regex(nowhere.stderr, /there is no run shop-20261121t064429z-zzzz/);
+  const narrowed = await timeline(cwd, [OTHER, '--against', RUN, '--service', 'mail', '--errors', '--flow', 'ab']);
+  t.is(narrowed.code, 2);
+  for (const option of ['service', 'errors', 'flow']) {
+    t.regex(narrowed.stderr, new RegExp(`^--${option}: does not go with --against;`, 'm'));
+  }
+});
+
+// A device of Linux to which nothing can be written.
+(existsSync('/dev/full') ? test : test.skip)('a disk that is full is an error in one line', async (t) => {
+  const cwd = await folder(t);
+  for (const format of ['text', 'json', 'html']) {
+    const { code, stderr } = await timeline(cwd, [RUN, '--format', format, '--out', '/dev/full']);
+    t.deepEqual([code, stderr], [2, '--out: the disk of /dev/full is full; name a file in a folder of yours\n']);
+  }
+  const full = await open('/dev/full', 'w');
+  t.teardown(() => full.close());
+  const { code, stderr } = await timeline(cwd, [RUN, '--format', 'json'], { stdout: full.fd });
+  t.is(code, 2);
+  t.regex(stderr, /^standard output: ENOSPC: no space left on device, write; write where there is room\n$/);
 });
 
 test('a diagram needs its flow, and a file a folder', async (t) => {
