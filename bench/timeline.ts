@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { readEvents } from '../lib/flows/read-events';
+import { readEvents } from '../lib/flows/events/read-events';
 import { type RunSource, readRun } from '../lib/flows/read-run';
 import { reportRun } from '../lib/flows/run-report';
 import { fileStream } from '../lib/logs/read-file';

@@ -1,9 +1,9 @@
 import { type Conformance, runCheck } from '../lib/flows/conformance/check-run';
 import type { Departure } from '../lib/flows/conformance/departure';
 import { parseEvent } from '../lib/flows/conformance/parse-event';
+import { readLines } from '../lib/flows/events/line-reader';
 import { type Answer, answers } from '../lib/flows/expectations/answer';
 import { type Sampler, sampler } from '../lib/flows/expectations/samples';
-import { readLines } from '../lib/flows/line-reader';
 import { answerLines } from '../lib/flows/text/answer-text';
 import { type KeptSource, keptSource } from '../lib/logs/kept-source';
 import type { LogSource, LogStream, RunManifest } from '../lib/logs/log-source';

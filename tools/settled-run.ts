@@ -1,4 +1,4 @@
-import { missingOf } from '../lib/flows/missing';
+import { missingOf } from '../lib/flows/loss/missing';
 import { type Run, readRun } from '../lib/flows/read-run';
 import { reportRun } from '../lib/flows/run-report';
 import { formatDuration, parseDuration } from '../lib/load/duration';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { StreamIntake } from '../lib/flows/events/read-events';
 import { type LiveFlow, type LiveFlows, liveFlows } from '../lib/flows/live/live-flows';
 import { type LiveSummary, liveSummary } from '../lib/flows/live/live-summary';
-import type { StreamIntake } from '../lib/flows/read-events';
 import { flowJson } from '../lib/flows/run-json';
 import { liveFlowLine, liveSummaryText } from '../lib/flows/text/live-text';
 import { paint } from '../lib/flows/text/style';

@@ -2,20 +2,20 @@ import { CLIENT_SERVICE, instanceNames } from '../model/contract';
 import type { ManifestEnd, ManifestScenario, ManifestStart, ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
 import { clockGatherer, type RunClocks } from './clocks/run-clocks';
-import type { RunKnowledge } from './completeness';
-import { describeFlow } from './describe-flow';
-import { hexOf, WORD } from './event-record';
+import { describeFlow } from './describe/describe-flow';
+import { hexOf, WORD } from './events/event-record';
+import type { ProcessLog } from './events/process-log';
+import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './events/read-events';
 import type { Flow } from './flow';
-import type { SpanTable } from './group-spans';
 import type { Expectation } from './inference/expectation';
-import { type LogHole, logHoles } from './log-holes';
-import { type LossTimes, lossTimer } from './lost-stretches';
-import type { ProcessLog } from './process-log';
-import { lastNumbers, type ProcessLoss, processLosses } from './process-losses';
-import { type ReadOptions, type RunEvents, type RunLogs, readEvents } from './read-events';
-import { type FlowBatch, rebuildFlows } from './rebuild-flows';
-import type { FlowNode } from './span-node';
-import { startMillis } from './span-times';
+import { type LogHole, logHoles } from './loss/log-holes';
+import { type LossTimes, lossTimer } from './loss/lost-stretches';
+import { lastNumbers, type ProcessLoss, processLosses } from './loss/process-losses';
+import type { RunKnowledge } from './rebuild/completeness';
+import type { SpanTable } from './rebuild/group-spans';
+import { type FlowBatch, rebuildFlows } from './rebuild/rebuild-flows';
+import type { FlowNode } from './rebuild/span-node';
+import { startMillis } from './rebuild/span-times';
 
 /** What a run is read from; `LogSource` of `lib/logs` is one. */
 export interface RunSource extends RunLogs {

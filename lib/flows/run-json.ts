@@ -1,7 +1,7 @@
 import { roundMs } from '../model/event-line';
 import type { TailExplanation } from './analysis/explain-tail';
+import type { Histogram } from './analysis/histogram';
 import type { Call, Flow, Span } from './flow';
-import type { Histogram } from './histogram';
 import type { Run } from './read-run';
 import { type RunReport, windowSeconds } from './run-report';
 

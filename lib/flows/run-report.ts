@@ -1,19 +1,26 @@
 import type { ManifestStep } from '../model/manifest';
 import { ADHOC_RUN } from '../model/run-id';
+import { flowDurationMs, hasFailed, type Statistics, statistics } from './analysis/statistics';
 import { type ClocksSummary, clockSummary } from './clocks/clock-summary';
 import { type Concurrency, concurrency } from './concurrency/concurrency';
-import { declaredInstances } from './declared-instances';
-import { describeFlow } from './describe-flow';
-import { hexOf, WORD } from './event-record';
+import { describeFlow } from './describe/describe-flow';
+import { hexOf, WORD } from './events/event-record';
+import { type IrregularSummary, irregularSummaries } from './events/irregular-lines';
 import type { Flow } from './flow';
-import type { SpanTable } from './group-spans';
-import { type IrregularSummary, irregularSummaries } from './irregular-lines';
-import { type AbsentHost, absentWarnings, count, lineWarnings, lossWarnings, type TimedLoss } from './loss-warnings';
-import type { LossTimes } from './lost-stretches';
+import { declaredInstances } from './loss/declared-instances';
+import {
+  type AbsentHost,
+  absentWarnings,
+  count,
+  lineWarnings,
+  lossWarnings,
+  type TimedLoss,
+} from './loss/loss-warnings';
+import type { LossTimes } from './loss/lost-stretches';
 import type { Run } from './read-run';
-import type { FlowNode, FlowWarning, SpanNode } from './span-node';
-import { startMillis } from './span-times';
-import { flowDurationMs, hasFailed, type Statistics, statistics } from './statistics';
+import type { SpanTable } from './rebuild/group-spans';
+import type { FlowNode, FlowWarning, SpanNode } from './rebuild/span-node';
+import { startMillis } from './rebuild/span-times';
 
 /** A run in short. */
 export interface RunReport {

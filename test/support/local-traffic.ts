@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type Conformance, runCheck } from '../../lib/flows/conformance/check-run';
 import { parseEvent } from '../../lib/flows/conformance/parse-event';
-import { readLines } from '../../lib/flows/line-reader';
+import { readLines } from '../../lib/flows/events/line-reader';
 import { readRun } from '../../lib/flows/read-run';
 import { type RunReport, reportRun } from '../../lib/flows/run-report';
 import { trafficPlan } from '../../lib/load/phases';

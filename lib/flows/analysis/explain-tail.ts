@@ -1,9 +1,9 @@
-import { criticalOwnMs, waitedMs } from '../critical-path';
-import { NONE, WORD } from '../event-record';
-import type { SpanTable } from '../group-spans';
+import { NONE, WORD } from '../events/event-record';
 import type { Run } from '../read-run';
-import type { CallNode, FlowNode, SpanNode } from '../span-node';
-import { flowDurationMs, type Statistics } from '../statistics';
+import { criticalOwnMs, waitedMs } from '../rebuild/critical-path';
+import type { SpanTable } from '../rebuild/group-spans';
+import type { CallNode, FlowNode, SpanNode } from '../rebuild/span-node';
+import { flowDurationMs, type Statistics } from './statistics';
 
 /** What the slowest flows have in common, against all others. */
 export interface TailExplanation {

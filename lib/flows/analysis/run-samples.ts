@@ -1,10 +1,10 @@
 import { hashText } from '../../model/draw';
-import { extraOf, hexOf, KIND, kindOf, NONE, statusOf, WORD } from '../event-record';
+import { extraOf, hexOf, KIND, kindOf, NONE, statusOf, WORD } from '../events/event-record';
 import type { Run } from '../read-run';
-import type { CallNode, SpanNode } from '../span-node';
-import { callDurationMs } from '../span-times';
-import { flowDurationMs, hasFailed, spanFailed } from '../statistics';
+import type { CallNode, SpanNode } from '../rebuild/span-node';
+import { callDurationMs } from '../rebuild/span-times';
 import { seededUniform, type Uniform } from './bootstrap';
+import { flowDurationMs, hasFailed, spanFailed } from './statistics';
 
 /** Durations of one endpoint or edge in a run. */
 export interface Series {

@@ -1,5 +1,5 @@
 import type { ClockReport, ClockSource } from '../../model/event';
-import type { ProcessLog } from '../process-log';
+import type { ProcessLog } from '../events/process-log';
 import { followClock, type ProcessClock } from './wall-follower';
 
 /** A step of a host's wall clock; `atMs` by its smooth clock (wall time less all steps before), give or take `withinMs`. */

@@ -1,8 +1,8 @@
-import { byHybridClock } from '../clock-order';
-import { KIND, kindOf, WORD } from '../event-record';
-import type { SpanTable } from '../group-spans';
-import type { FlowNode, SpanNode } from '../span-node';
-import { firstEvent, knowsStart, unseenMs } from '../span-times';
+import { KIND, kindOf, WORD } from '../events/event-record';
+import { byHybridClock } from '../rebuild/clock-order';
+import type { SpanTable } from '../rebuild/group-spans';
+import type { FlowNode, SpanNode } from '../rebuild/span-node';
+import { firstEvent, knowsStart, unseenMs } from '../rebuild/span-times';
 import type { Placement } from './place-flow';
 import { eachSpan, type RunClocks } from './run-clocks';
 

@@ -1,7 +1,7 @@
-import { WORD, wallMillis } from '../event-record';
-import type { SpanTable } from '../group-spans';
-import type { FlowNode } from '../span-node';
-import { firstEvent, unseenMs } from '../span-times';
+import { WORD, wallMillis } from '../events/event-record';
+import type { SpanTable } from '../rebuild/group-spans';
+import type { FlowNode } from '../rebuild/span-node';
+import { firstEvent, unseenMs } from '../rebuild/span-times';
 import { type DifferenceConstraint, solveRanges } from './difference-constraints';
 import { type AxisTime, eachSpan, pairsOf, type RunClocks } from './run-clocks';
 

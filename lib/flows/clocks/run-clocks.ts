@@ -1,7 +1,7 @@
-import { KIND, kindOf, WORD, wallMillis } from '../event-record';
-import type { SpanTable } from '../group-spans';
-import type { ProcessLog } from '../process-log';
-import type { FlowNode, SpanNode } from '../span-node';
+import { KIND, kindOf, WORD, wallMillis } from '../events/event-record';
+import type { ProcessLog } from '../events/process-log';
+import type { SpanTable } from '../rebuild/group-spans';
+import type { FlowNode, SpanNode } from '../rebuild/span-node';
 import { type ClockDomains, clockDomains } from './clock-domains';
 import { estimateOffsets, type VouchedClock } from './estimate-offsets';
 import { messageAccumulator } from './message-accumulator';

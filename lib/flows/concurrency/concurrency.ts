@@ -1,11 +1,11 @@
 import { clockDomains } from '../clocks/clock-domains';
 import { eachSpan, type RunClocks } from '../clocks/run-clocks';
-import { NONE, WORD, wallMillis } from '../event-record';
-import type { SpanTable } from '../group-spans';
-import type { Interner } from '../interner';
-import type { ProcessLog } from '../process-log';
-import type { CallNode, FlowNode, SpanNode } from '../span-node';
-import { callDurationMs, firstEvent } from '../span-times';
+import { NONE, WORD, wallMillis } from '../events/event-record';
+import type { Interner } from '../events/interner';
+import type { ProcessLog } from '../events/process-log';
+import type { SpanTable } from '../rebuild/group-spans';
+import type { CallNode, FlowNode, SpanNode } from '../rebuild/span-node';
+import { callDurationMs, firstEvent } from '../rebuild/span-times';
 import { type InProgress, inProgress } from './in-progress';
 import { type CellPlan, type ProgressRing, progressCells, progressRing } from './progress-ring';
 

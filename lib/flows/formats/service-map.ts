@@ -1,6 +1,6 @@
 import { CLIENT_SERVICE } from '../../model/contract';
+import { type Histogram, histogram } from '../analysis/histogram';
 import type { Flow } from '../flow';
-import { type Histogram, histogram } from '../histogram';
 import { itemFailed, type TraceItem, traceItems } from './trace-item';
 
 export interface ServiceNode {

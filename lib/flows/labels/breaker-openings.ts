@@ -2,8 +2,8 @@ import type { Decision } from '../../model/event';
 import type { Breaker } from '../../model/resilience';
 import { stepsWithin } from '../../model/resolve';
 import type { Topologies } from '../conformance/topologies';
-import { extraOf, FLAG, flagsOf, hexOf, KIND, kindOf, NONE, statusOf, WORD, wallMillis } from '../event-record';
-import { eachRecord } from '../event-store';
+import { extraOf, FLAG, flagsOf, hexOf, KIND, kindOf, NONE, statusOf, WORD, wallMillis } from '../events/event-record';
+import { eachRecord } from '../events/event-store';
 import type { Run } from '../read-run';
 
 /** One time that a breaker opened, with the failures that opened it. */

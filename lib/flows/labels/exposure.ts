@@ -1,5 +1,5 @@
-import { extraOf, hexOf, KIND, kindOf, WORD, wallMillis } from '../event-record';
-import { eachRecord } from '../event-store';
+import { extraOf, hexOf, KIND, kindOf, WORD, wallMillis } from '../events/event-record';
+import { eachRecord } from '../events/event-store';
 import type { Span, SpanFault } from '../flow';
 import type { Run } from '../read-run';
 import type { ExposureLabel } from './label';

@@ -1,6 +1,6 @@
 import type { Topologies } from '../conformance/topologies';
-import { extraOf, KIND, kindOf, wallMillis } from '../event-record';
-import { eachRecord } from '../event-store';
+import { extraOf, KIND, kindOf, wallMillis } from '../events/event-record';
+import { eachRecord } from '../events/event-store';
 import type { Call, Span, SpanDecision } from '../flow';
 import type { Run } from '../read-run';
 import { breakerOpenings, breakersOf, type Opening } from './breaker-openings';

@@ -1,7 +1,7 @@
 import { eachSpan } from '../clocks/run-clocks';
-import { extraOf, WORD } from '../event-record';
-import { errorOf, identityOf, type Naming, textAt } from '../span-identity';
-import type { CallNode, FlowNode, SpanNode } from '../span-node';
+import { errorOf, identityOf, type Naming, textAt } from '../describe/span-identity';
+import { extraOf, WORD } from '../events/event-record';
+import type { CallNode, FlowNode, SpanNode } from '../rebuild/span-node';
 
 /** What a flow's line tells of it: a description of the whole flow costs ten times as much. */
 export interface FlowBrief {

@@ -1,15 +1,15 @@
+import { flowDurationMs, flowStatus, hasFailed } from '../analysis/statistics';
 import { clockGatherer, eachSpan, type RunClocks } from '../clocks/run-clocks';
-import { describeFlow } from '../describe-flow';
+import { describeFlow } from '../describe/describe-flow';
+import { eventIntake, type StreamIntake } from '../events/read-events';
 import type { Flow } from '../flow';
-import type { SpanTable } from '../group-spans';
-import { processLosses } from '../process-losses';
-import { eventIntake, type StreamIntake } from '../read-events';
+import { processLosses } from '../loss/process-losses';
 import { knowledgeOf, type RunSource } from '../read-run';
-import { type FlowBatch, rebuildFlows } from '../rebuild-flows';
-import { wasReceived, wasRefused } from '../span-facts';
-import type { FlowNode } from '../span-node';
-import { startMillis } from '../span-times';
-import { flowDurationMs, flowStatus, hasFailed } from '../statistics';
+import type { SpanTable } from '../rebuild/group-spans';
+import { type FlowBatch, rebuildFlows } from '../rebuild/rebuild-flows';
+import { wasReceived, wasRefused } from '../rebuild/span-facts';
+import type { FlowNode } from '../rebuild/span-node';
+import { startMillis } from '../rebuild/span-times';
 import { briefFlow, type FlowBrief, takesPart } from './brief-flow';
 import { type LiveBounds, liveStore, type WaitingTrace } from './live-store';
 

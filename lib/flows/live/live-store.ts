@@ -1,5 +1,5 @@
-import { lengthOf, WORD } from '../event-record';
-import { type EventStore, writeRecord } from '../event-store';
+import { lengthOf, WORD } from '../events/event-record';
+import { type EventStore, writeRecord } from '../events/event-store';
 
 /** Records that are waiting for the rest of their flows, by trace. */
 export interface LiveStore extends EventStore {

@@ -1,4 +1,4 @@
-import { histogram } from '../histogram';
+import { histogram } from '../analysis/histogram';
 import type { LiveFlow } from './live-flows';
 
 /** A run so far, over flows that are done with. */

@@ -1,6 +1,6 @@
+import type { Irregularity, IrregularSummary } from '../events/irregular-lines';
 import { escapeXml } from '../formats/escape-xml';
-import type { Irregularity, IrregularSummary } from '../irregular-lines';
-import { between, type TimedLoss, timeRange } from '../loss-warnings';
+import { between, type TimedLoss, timeRange } from '../loss/loss-warnings';
 import type { RunReport } from '../run-report';
 import { whole } from './charts';
 

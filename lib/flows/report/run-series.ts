@@ -1,6 +1,6 @@
+import { type Histogram, histogram } from '../analysis/histogram';
 import type { Flow } from '../flow';
 import { itemFailed, type TraceItem, traceItems } from '../formats/trace-item';
-import { type Histogram, histogram } from '../histogram';
 
 /** What happened in one stretch of the run. */
 export interface Bucket {

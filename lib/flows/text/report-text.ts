@@ -1,5 +1,5 @@
 import type { Flow } from '../flow';
-import { count } from '../loss-warnings';
+import { count } from '../loss/loss-warnings';
 import { type ReportedScenario, type ReportWithFlows, type RunReport, windowSeconds } from '../run-report';
 import { clockText } from './clock-text';
 import { progressText } from './progress-text';

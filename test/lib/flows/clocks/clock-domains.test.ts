@@ -1,6 +1,6 @@
 import test from 'ava';
 import { clockDomains } from '../../../../lib/flows/clocks/clock-domains';
-import { type ProcessLogs, processLogs } from '../../../../lib/flows/process-log';
+import { type ProcessLogs, processLogs } from '../../../../lib/flows/events/process-log';
 import type { ClockReport, Event, EventKind } from '../../../../lib/model/event';
 import { NO_RUN } from '../../../../lib/model/run-id';
 
