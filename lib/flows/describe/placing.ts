@@ -2,18 +2,15 @@ import { roundMs } from '../../model/event-line';
 import type { Placement } from '../clocks/place-flow';
 import type { RunClocks } from '../clocks/run-clocks';
 import { KIND, kindOf, WORD, wallMillis } from '../events/event-record';
-import type { Interner } from '../events/interner';
-import type { ProcessLog } from '../events/process-log';
 import type { Expectation } from '../inference/expectation';
 import type { SpanTable } from '../rebuild/group-spans';
 import type { CallNode, FlowNode, SpanNode } from '../rebuild/span-node';
 import { callDurationMs, elapsedMs, firstEvent, unseenMs } from '../rebuild/span-times';
+import type { Naming } from './span-identity';
 
-/** What turns numbers back into texts. */
-export interface Describing {
+/** What a flow is described with. */
+export interface Describing extends Naming {
   readonly table: SpanTable;
-  readonly names: Interner;
-  readonly processes: readonly ProcessLog[];
   readonly clocks: RunClocks;
   /** What the topology says of lost requests; null where it is not known. */
   readonly expectation: Expectation | null;

@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { extraOf, FLAG, flagsOf, hexOf, NONE, WORD } from '../events/event-record';
 import type { Interner } from '../events/interner';
 import type { ProcessLog } from '../events/process-log';
@@ -37,12 +38,11 @@ function identity(span: SpanNode, { table: { words }, names, processes }: Naming
 
 /** What the caller's events tell of a span that left none. */
 function inferredIdentity({ record }: SpanNode, { table: { words }, names }: Naming): Identity {
-  const callee = textAt(words, names, record + WORD.CALLEE) ?? '?';
-  const space = callee.indexOf(' ');
+  const { service, endpoint } = parseCallee(textAt(words, names, record + WORD.CALLEE) ?? '?');
   return {
-    service: space < 0 ? callee : callee.slice(0, space),
+    service,
     instance: textAt(words, names, record + WORD.PEER) ?? '?',
-    endpoint: space < 0 ? null : callee.slice(space + 1),
+    endpoint: endpoint ?? null,
     requestId: hexOf(words, record + WORD.PEER_REQUEST, 2),
     parentRequestId: hexOf(words, record + WORD.REQUEST, 2),
     place: idAt(words, record + WORD.CALL_PLACE),

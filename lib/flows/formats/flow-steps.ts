@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { CLIENT_SERVICE } from '../../model/contract';
 import type { Call, Flow, Span, SpanDecision, SpanFault } from '../flow';
 
@@ -53,7 +54,7 @@ export function flowSteps({ client, root, orphans }: Flow): FlowStep[] {
     child = call.child,
   ): number => {
     const at = { instance: caller.instance, service: caller.service, span: null, call };
-    const peer = child?.instance ?? call.peer ?? call.callee?.split(' ')[0] ?? '?';
+    const peer = child?.instance ?? call.peer ?? parseCallee(call.callee ?? '?').service;
     const sentMs = Math.max(call.offsetMs, earliest);
     const sent = call.sent === false ? null : add({ ...at, kind: 'send', atMs: sentMs, after: null, peer });
     const answer = child ? addSpan(child, sent) : null;

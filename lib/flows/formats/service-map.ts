@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { CLIENT_SERVICE } from '../../model/contract';
 import { type Histogram, histogram } from '../analysis/histogram';
 import type { Flow } from '../flow';
@@ -92,7 +93,7 @@ export function serviceMap(): ServiceMapBuilder {
         if (!span || service === CLIENT_SERVICE) continue;
         const at = node(service);
         for (const { event, callee } of span.decisions) {
-          const { decisions } = callee === null ? at : edge(service, node(callee.split(' ')[0] || '?').service);
+          const { decisions } = callee === null ? at : edge(service, node(parseCallee(callee).service || '?').service);
           decisions.set(event, (decisions.get(event) ?? 0) + 1);
         }
         if (item.instance !== '?') at.instances.add(item.instance);

@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { CLIENT_SERVICE } from '../../model/contract';
 import { combine, formatHash, hashText } from '../../model/draw';
 import type { EventError } from '../../model/event';
@@ -134,7 +135,7 @@ function usableId({ requestId, place }: Span, parentSpanId: string | null): stri
 
 /** `service METHOD /path` */
 function serviceOf(callee: string | null): string {
-  return callee?.split(' ')[0] || '?';
+  return parseCallee(callee ?? '').service || '?';
 }
 
 function endpointOf(callee: string | null): string {

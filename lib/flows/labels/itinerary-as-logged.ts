@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { ITINERARY_ENDPOINT } from '../../model/contract';
 import { itineraryCall, itineraryEndpoint } from '../../model/itinerary-steps';
 import type { Endpoint, Step } from '../../model/topology';
@@ -12,7 +13,7 @@ export function itineraryAsLogged(span: Span): Endpoint | undefined {
   const calls = span.calls.flatMap(({ step, callee, offsetMs }) =>
     step === null || callee === null
       ? []
-      : [{ at: offsetMs, step: itineraryCall(step, callee.split(' ')[0] ?? '', 1) }],
+      : [{ at: offsetMs, step: itineraryCall(step, parseCallee(callee).service, 1) }],
   );
   return itineraryEndpoint([...faults, ...calls].sort((a, b) => a.at - b.at).map(({ step }) => step));
 }

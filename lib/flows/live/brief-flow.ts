@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { eachSpan } from '../clocks/run-clocks';
 import { errorOf, identityOf, type Naming, textAt } from '../describe/span-identity';
 import { extraOf, WORD } from '../events/event-record';
@@ -54,7 +55,7 @@ export function takesPart({ client, root, orphans }: FlowNode, service: string, 
 function serviceOf({ sent, ended }: CallNode, { table: { words }, names }: Naming): string | undefined {
   for (const record of [ended, sent]) {
     const callee = record >= 0 ? textAt(words, names, record + WORD.CALLEE) : null;
-    if (callee !== null) return callee.split(' ')[0];
+    if (callee !== null) return parseCallee(callee).service;
   }
   return undefined;
 }

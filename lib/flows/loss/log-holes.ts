@@ -2,8 +2,7 @@ import { hlcMillis, WORD } from '../events/event-record';
 import { eachRecord } from '../events/event-store';
 import type { ProcessLog } from '../events/process-log';
 import type { RunEvents } from '../events/read-events';
-import { sequenceGaps } from '../events/sequence-set';
-import { joined } from './lost-stretches';
+import { gapsOf } from './lost-stretches';
 import type { LastNumbers } from './process-losses';
 
 /** Between which times a process's log may lack events: by the hybrid clock, in milliseconds since 1970. */
@@ -20,10 +19,7 @@ export function logHoles(
   { processes, store }: Pick<RunEvents, 'processes' | 'store'>,
   lastNumber: LastNumbers,
 ): readonly (readonly LogHole[])[] {
-  const stretches = processes.map((log) => {
-    const { seq } = lastNumber(log);
-    return seq > log.seen.size ? joined(sequenceGaps(log.seen, 1, seq)) : [];
-  });
+  const stretches = processes.map((log) => gapsOf(log, lastNumber(log).seq));
   const edges = stretches.map(
     (own) =>
       new Map(own.flatMap(({ firstSeq, lastSeq }) => [firstSeq - 1, lastSeq + 1]).map((seq) => [seq, Number.NaN])),

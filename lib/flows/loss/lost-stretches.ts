@@ -42,7 +42,7 @@ export function lossTimer(
 ): LossTimer {
   const losing = processes.flatMap((log) => {
     const last = lastNumbers(log);
-    const gaps = last.seq > log.seen.size ? joined(sequenceGaps(log.seen, 1, last.seq)) : [];
+    const gaps = gapsOf(log, last.seq);
     const successor = successorOf(log, processes);
     const crashed = log.down === null && successor !== undefined;
     const own = log.own.last > log.own.size ? ownStretches(log) : [];
@@ -85,10 +85,15 @@ export function lossTimer(
   };
 }
 
+/** What of a process's events of the run is lost, up to the last number known. */
+export function gapsOf({ seen }: ProcessLog, lastSeq: number): readonly Stretch[] {
+  return lastSeq > seen.size ? joined(sequenceGaps(seen, 1, lastSeq)) : [];
+}
+
 type Stretch = Pick<LostStretch, 'firstSeq' | 'lastSeq' | 'lost'>;
 
 /** Gaps as stretches; while there are too many, those next to each other become one. */
-export function joined(gaps: Iterable<Gap>): readonly Stretch[] {
+function joined(gaps: Iterable<Gap>): readonly Stretch[] {
   let list: Stretch[] = [];
   let apart = 0;
   const add = (into: Stretch[], next: Stretch): void => {

@@ -1,3 +1,4 @@
+import { parseCallee } from '../../model/callee';
 import { FLAG, flagsOf, hexOf, hlcMillis, NONE, statusOf, VIA, viaOf, WORD } from '../events/event-record';
 import type { Interner } from '../events/interner';
 import type { ProcessLog } from '../events/process-log';
@@ -139,7 +140,7 @@ function judgeUnanswered(call: CallNode, found: Finding[], { words }: SpanTable,
   if (record < 0 || ended < 0 || wasRefused(call) || wasReceived({ words }, call)) return;
   // An attempt that never started can't have been received.
   if (sent < 0 && !call.caller.isClient && isWhole(call.caller)) return;
-  const service = calleeOf(record, words, run)?.split(' ')[0] ?? '';
+  const service = parseCallee(calleeOf(record, words, run) ?? '').service;
   const peer = peerOf(record, words, run) ?? (sent >= 0 ? peerOf(sent, words, run) : undefined);
   const sentMs = hlcMillis(words, sent >= 0 ? sent : ended);
   if (!run.mayLack(peer, service, sentMs, hlcMillis(words, ended))) return;

@@ -1,3 +1,4 @@
+import { parseCallee } from '../../../model/callee';
 import { CLIENT_SERVICE } from '../../../model/contract';
 import type { Event } from '../../../model/event';
 import { explain } from '../departure';
@@ -55,7 +56,7 @@ function checkUnhandled(
     return;
   }
   // The balancer doesn't say whom it asked: it may have been one that died before its events were written.
-  const tail = tails.ofService(sent?.callee?.split(' ')[0] ?? '');
+  const tail = tails.ofService(parseCallee(sent?.callee ?? '').service);
   if (tail) {
     explain(findings, TAIL_CAUSES[tail]);
     return;

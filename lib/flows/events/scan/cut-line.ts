@@ -86,7 +86,6 @@ function layoutOf(isOther: boolean, present: ReadonlySet<Field>, values: Readonl
   const { defaults, absent } = defaultsWithout(present, isCall);
   return {
     isOther,
-    flags,
     meta: packMeta(isCall ? CALL_WORDS : SHORT_WORDS, kind, via, flags, 0),
     hasExtra: hasOthers || hasKey,
     hasKeyOnly: hasKey && !hasOthers,

@@ -64,7 +64,6 @@ export interface Step {
 export interface Layout {
   /** Of another run. */
   readonly isOther: boolean;
-  readonly flags: number;
   /** `META` of a record without extra, less the status. */
   readonly meta: number;
   readonly hasExtra: boolean;
